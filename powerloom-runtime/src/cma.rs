@@ -1,0 +1,1 @@
+//! The client of Claude Managed Agents.
