@@ -1,0 +1,80 @@
+//! Who asks: an authenticated principal of one organization, and what narrows it.
+
+use crate::id::{OrgId, ResourceId, SessionId};
+use crate::name::Name;
+use crate::permission::PermissionSet;
+use crate::principal::Principal;
+use serde::{Deserialize, Serialize};
+
+/// What the caller was authenticated by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "a new kind of token must break whoever decides on one")]
+pub enum TokenKind {
+    /// By the program that embeds the control plane.
+    Embedded,
+    /// An access token of a person.
+    Access,
+    /// A token minted for one tool call of a session (row M5).
+    Delegated,
+    /// A long-lived token of a program.
+    Api,
+}
+
+/// Who asks. Authentication has already happened: this is its result, never built from what a client merely says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Caller {
+    /// The organization; nothing of another can be reached through it.
+    pub org: OrgId,
+    /// The principal whose permissions count.
+    pub principal: Principal,
+    /// What it was authenticated by.
+    pub token: TokenKind,
+    /// The session on whose behalf the call is made (row M41).
+    pub delegated_from_session: Option<SessionId>,
+    /// Nothing beyond this, whatever the principal may (sem. 2.10).
+    pub ceiling: Option<PermissionSet>,
+}
+
+impl Caller {
+    /// A principal of `org`, authenticated by the embedding program.
+    #[must_use]
+    pub fn new(org: OrgId, principal: Principal) -> Self {
+        Self { org, principal, token: TokenKind::Embedded, delegated_from_session: None, ceiling: None }
+    }
+
+    /// A person.
+    #[must_use]
+    pub fn user(org: OrgId, user: ResourceId) -> Self {
+        Self::new(org, Principal::User(user))
+    }
+
+    /// An agent, out of one of its sessions (row P6).
+    #[must_use]
+    pub fn agent(org: OrgId, agent: ResourceId, session: SessionId) -> Self {
+        Self { delegated_from_session: Some(session), ..Self::new(org, Principal::Agent(agent)) }
+    }
+
+    /// A program of the organization.
+    #[must_use]
+    pub fn service(org: OrgId, name: Name) -> Self {
+        Self::new(org, Principal::Service(name))
+    }
+
+    /// The same caller by a token minted for `session`: narrowed to `ceiling`, and named so in the audit trail.
+    #[must_use]
+    pub fn delegated(mut self, session: SessionId, ceiling: PermissionSet) -> Self {
+        self.token = TokenKind::Delegated;
+        self.delegated_from_session = Some(session);
+        self.ceiling = Some(ceiling);
+        self
+    }
+
+    /// The same caller, authenticated by another kind of token.
+    #[must_use]
+    pub fn by(mut self, token: TokenKind) -> Self {
+        self.token = token;
+        self
+    }
+}

@@ -1,0 +1,203 @@
+//! A change of the control plane as a value: what is validated, authorized, parked, replayed and audited.
+
+use crate::id::{ResourceId, SessionId};
+use crate::name::Name;
+use crate::record::{KindName, ResourceKey};
+use crate::session::record::InvokeMode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The version of the serialized form; another one is refused.
+pub const MUTATION_VERSION: u32 = 1;
+
+/// One change. Its JSON form is `{"v": 1, "action": "create", …}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mutation {
+    /// The version of this form.
+    pub v: u32,
+    /// What is to happen.
+    #[serde(flatten)]
+    pub action: Action,
+}
+
+impl From<Action> for Mutation {
+    fn from(action: Action) -> Self {
+        Self { v: MUTATION_VERSION, action }
+    }
+}
+
+/// One file of a skill upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UploadedFile {
+    /// Its path below the skill's folder, with `/`.
+    pub path: String,
+    /// Whether it may be executed.
+    #[serde(default)]
+    pub executable: bool,
+    /// Its bytes, in base64 on the wire.
+    #[serde(with = "base64_bytes")]
+    pub content: Vec<u8>,
+}
+
+/// What can happen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+#[expect(clippy::exhaustive_enums, reason = "the door must know every action")]
+pub enum Action {
+    /// Declares a resource.
+    Create {
+        /// Its kind.
+        kind: KindName,
+        /// The OU it lives in; absent where that follows from the spec.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ou: Option<ResourceId>,
+        /// Its name; absent where that follows from the spec.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// What is wanted.
+        spec: Map<String, Value>,
+    },
+    /// Changes fields of a resource's spec: absent ones stay, `null` clears, a list replaces the whole list.
+    Update {
+        /// Which.
+        target: ResourceKey,
+        /// Only if it has this version; absent: whatever its version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expect: Option<u64>,
+        /// The fields.
+        patch: Map<String, Value>,
+    },
+    /// Takes a resource out of use, for good.
+    Archive {
+        /// Which.
+        target: ResourceKey,
+        /// Only if it has this version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expect: Option<u64>,
+    },
+    /// Gives an agent a skill; a second time changes the version it has (row P52).
+    AttachSkill {
+        /// The agent.
+        agent: ResourceId,
+        /// The skill.
+        skill: ResourceId,
+        /// This version for good; absent: always the current one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<ResourceId>,
+    },
+    /// Takes a skill from an agent.
+    DetachSkill {
+        /// The agent.
+        agent: ResourceId,
+        /// The skill.
+        skill: ResourceId,
+    },
+    /// Gives an agent an MCP server.
+    AttachMcpServer {
+        /// The agent.
+        agent: ResourceId,
+        /// The server.
+        mcp_server: ResourceId,
+    },
+    /// Takes an MCP server from an agent.
+    DetachMcpServer {
+        /// The agent.
+        agent: ResourceId,
+        /// The server.
+        mcp_server: ResourceId,
+    },
+    /// Uploads a new version of a skill; the same files again are the same version (row P50).
+    PublishSkillVersion {
+        /// The skill.
+        skill: ResourceId,
+        /// All of its files.
+        files: Vec<UploadedFile>,
+    },
+    /// Moves an OU, with all below it, under another.
+    MoveOu {
+        /// The OU.
+        ou: ResourceId,
+        /// Its new parent.
+        to: ResourceId,
+    },
+    /// Gives a credential a new bearer (sem. 2.6).
+    RotateCredential {
+        /// The credential.
+        credential: ResourceId,
+    },
+    /// Tries a parked resource again (row P44).
+    ResetSync {
+        /// Which.
+        target: ResourceKey,
+    },
+    /// Starts a session (rows P69–P75).
+    Invoke {
+        /// The agent.
+        agent: ResourceId,
+        /// What is asked: 1 to 100 000 characters.
+        prompt: String,
+        /// How the caller waits.
+        mode: InvokeMode,
+        /// What the caller calls it: at most 255 characters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// How long it may run; absent: as the agent says, or ten minutes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout_seconds: Option<u32>,
+    },
+    /// Stops a session.
+    CancelSession {
+        /// Which.
+        session: SessionId,
+    },
+    /// Erases what an audit row says in detail; the chain stays valid (sem. 2.9).
+    EraseAuditPayload {
+        /// The row's number.
+        seq: u64,
+    },
+}
+
+impl Action {
+    /// The action in one word, as in the JSON form.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Update { .. } => "update",
+            Self::Archive { .. } => "archive",
+            Self::AttachSkill { .. } => "attach_skill",
+            Self::DetachSkill { .. } => "detach_skill",
+            Self::AttachMcpServer { .. } => "attach_mcp_server",
+            Self::DetachMcpServer { .. } => "detach_mcp_server",
+            Self::PublishSkillVersion { .. } => "publish",
+            Self::MoveOu { .. } => "move",
+            Self::RotateCredential { .. } => "rotate",
+            Self::ResetSync { .. } => "reset_sync",
+            Self::Invoke { .. } => "invoke",
+            Self::CancelSession { .. } => "cancel",
+            Self::EraseAuditPayload { .. } => "erase",
+        }
+    }
+
+    /// Declares a resource whose author chooses OU and name.
+    #[must_use]
+    pub fn create(kind: KindName, ou: ResourceId, name: &Name, spec: Map<String, Value>) -> Self {
+        Self::Create { kind, ou: Some(ou), name: Some(name.to_string()), spec }
+    }
+}
+
+mod base64_bytes {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        STANDARD.decode(text.as_bytes()).map_err(serde::de::Error::custom)
+    }
+}

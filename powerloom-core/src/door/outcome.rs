@@ -1,0 +1,48 @@
+//! What a mutation came to.
+
+use crate::audit::AuditHead;
+use crate::id::SessionId;
+use crate::record::RecordRow;
+use serde::{Deserialize, Serialize};
+
+/// What a mutation came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "a new outcome must break every caller that decides on one")]
+pub enum Outcome {
+    /// It happened (201, or 200).
+    Applied(Applied),
+    /// It was already so; nothing was written.
+    Unchanged {
+        /// What is there.
+        record: Option<Box<RecordRow>>,
+    },
+    /// It waits for somebody's approval (202; row P97).
+    Pending {
+        /// The request, `req_…`.
+        request_id: String,
+    },
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Applied {
+    /// The record it is about, as it is now.
+    pub record: Option<Box<RecordRow>>,
+    /// The session it started or stopped.
+    pub session: Option<SessionId>,
+    /// The audit row that says so.
+    pub audit: AuditHead,
+}
+
+impl Outcome {
+    /// The record it is about, whether it was changed or was so already.
+    #[must_use]
+    pub fn record(&self) -> Option<&RecordRow> {
+        match self {
+            Self::Applied(Applied { record, .. }) | Self::Unchanged { record } => record.as_deref(),
+            Self::Pending { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! What the control plane knows about a kind, typed ([`Declared`]) and with the type erased ([`Kind`]).
+//!
+//! CRUD, permissions, references, manifests and plans are written once over [`Kind`]. An embedder's own kind
+//! implements [`Declared`] (or [`Kind`] itself) and is registered with the control plane: governance, audit and
+//! plans come for free.
+
+use crate::digest::{Digest, desired_hash};
+use crate::id::ResourceId;
+use crate::invalid::Invalid;
+use crate::permission::Permission;
+use crate::record::{KindName, Misshapen, Record, RecordRow, ResourceKey, Schema};
+use crate::resource::field::{Field, Form};
+use crate::runtime::Payload;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// The permissions that govern a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the four verbs every kind has")]
+pub struct KindPermissions {
+    /// To see one.
+    pub read: Permission,
+    /// To declare one.
+    pub create: Permission,
+    /// To change one.
+    pub update: Permission,
+    /// To archive one.
+    pub archive: Permission,
+}
+
+/// How a record of the kind gets its OU and its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the door must know every way")]
+pub enum Home {
+    /// The author chooses OU and name; the name is a slug, unique per kind and OU.
+    Named,
+    /// The author chooses the OU; the name follows from the spec.
+    InOu,
+    /// OU and name follow from the spec: the OU is that of the first reference.
+    Derived,
+    /// The author chooses the OU; the name follows from the spec and is unique in the whole organization.
+    Global,
+}
+
+/// A record that another one refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data between a kind and the door")]
+pub struct Reference {
+    /// The field that refers, for error texts.
+    pub field: String,
+    /// What it refers to; must exist and be live when the reference is made.
+    pub target: ResourceKey,
+    /// The permission the caller needs on the target's OU to make the reference (sem. 2.2.9).
+    pub needs: Option<Permission>,
+}
+
+impl Reference {
+    /// A reference that needs no permission on the target.
+    pub fn new(field: impl Into<String>, target: ResourceKey) -> Self {
+        Self { field: field.into(), target, needs: None }
+    }
+
+    /// The caller needs this permission on the target's OU.
+    #[must_use]
+    pub fn needing(mut self, permission: Permission) -> Self {
+        self.needs = Some(permission);
+        self
+    }
+}
+
+/// The records a projection may look at: those its record refers to.
+#[derive(Debug, Clone, Default)]
+pub struct Related {
+    rows: BTreeMap<ResourceKey, RecordRow>,
+    /// The organization's environment, on which every agent depends (row P37).
+    pub environment: Option<ResourceKey>,
+}
+
+impl Related {
+    /// These records.
+    #[must_use]
+    pub fn new(rows: impl IntoIterator<Item = RecordRow>, environment: Option<ResourceKey>) -> Self {
+        Self { rows: rows.into_iter().map(|row| (row.key(), row)).collect(), environment }
+    }
+
+    /// The row of a key.
+    #[must_use]
+    pub fn row(&self, key: &ResourceKey) -> Option<&RecordRow> {
+        self.rows.get(key)
+    }
+
+    /// Adds or replaces a row.
+    pub fn put(&mut self, row: RecordRow) {
+        self.rows.insert(row.key(), row);
+    }
+
+    /// The typed record of an id.
+    ///
+    /// # Errors
+    /// [`ProjectError::NotReady`] if it is not there, [`ProjectError::Misshapen`] if it cannot be read.
+    pub fn record<K: Schema>(&self, id: ResourceId) -> Result<Record<K>, ProjectError> {
+        let key = ResourceKey::of::<K>(id);
+        let row = self.row(&key).ok_or_else(|| ProjectError::NotReady { on: format!("{key} does not exist") })?;
+        Ok(Record::read(row)?)
+    }
+}
+
+/// Why a record cannot be projected now.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProjectError {
+    /// Something it needs is not there yet: no failure (row P40).
+    #[error("it waits: {on}")]
+    NotReady {
+        /// For what, in words.
+        on: String,
+    },
+    /// A stored record cannot be read.
+    #[error(transparent)]
+    Misshapen(#[from] Misshapen),
+}
+
+/// What a record should be on the runtime, and what must be there before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data between a kind and the reconciler")]
+pub struct Projection {
+    /// What it should be.
+    pub payload: Payload,
+    /// What must be in sync before it is pushed.
+    pub depends_on: Vec<ResourceKey>,
+}
+
+impl Projection {
+    /// The desired hash of this payload for a record of `kind` (row P31).
+    ///
+    /// # Errors
+    /// [`Invalid`] if the payload holds a number that has no exact canonical form.
+    pub fn desired(&self, kind: &KindName) -> Result<Digest, Invalid> {
+        desired_hash(kind.as_str(), &self.payload)
+    }
+}
+
+/// A kind, typed: what one file of this folder says.
+pub trait Declared: Schema {
+    /// The fields a manifest and an update may write.
+    const FIELDS: &'static [Field];
+    /// The permissions that govern it.
+    const PERMISSIONS: KindPermissions;
+    /// How it gets its OU and its name.
+    const HOME: Home;
+    /// Order among independent documents of a plan (sem. 2.3.3).
+    const RANK: u8;
+    /// It has a counterpart on the runtime.
+    const ON_RUNTIME: bool = false;
+    /// Authorization depends on it.
+    const AUTHZ: bool = false;
+    /// A change of it may change what the records that refer to it are on the runtime.
+    const FOLLOWED: bool = false;
+    /// It is archived together with what it refers to, instead of keeping that from being archived.
+    const CASCADES: bool = false;
+    /// Manifests may declare it; the others come into being by other mutations.
+    const MANIFEST: bool = true;
+
+    /// Refuses what can never be right, beyond the form of single fields.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the field.
+    fn validate(_spec: &Self::Spec) -> Result<(), Invalid> {
+        Ok(())
+    }
+
+    /// What it refers to, the one that gives it its OU first.
+    fn references(_spec: &Self::Spec) -> Vec<Reference> {
+        Vec::new()
+    }
+
+    /// Its name, where that follows from the spec.
+    fn derived_name(_spec: &Self::Spec) -> Option<String> {
+        None
+    }
+
+    /// What it should be on the runtime; `None` if it has no counterpart there.
+    ///
+    /// # Errors
+    /// [`ProjectError::NotReady`] while something it needs is not there.
+    fn project(_record: &Record<Self>, _related: &Related) -> Result<Option<Projection>, ProjectError> {
+        Ok(None)
+    }
+}
+
+/// A kind with its type erased: what the door, the manifests and the reconciler work with.
+pub trait Kind: fmt::Debug + Send + Sync + 'static {
+    /// Its name.
+    fn name(&self) -> KindName;
+    /// [`Declared::FIELDS`].
+    fn fields(&self) -> &[Field];
+    /// [`Declared::PERMISSIONS`].
+    fn permissions(&self) -> KindPermissions;
+    /// [`Declared::HOME`].
+    fn home(&self) -> Home;
+    /// [`Declared::RANK`].
+    fn rank(&self) -> u8;
+    /// [`Declared::ON_RUNTIME`].
+    fn on_runtime(&self) -> bool;
+    /// [`Declared::AUTHZ`].
+    fn authz(&self) -> bool;
+    /// [`Declared::FOLLOWED`].
+    fn followed(&self) -> bool;
+    /// [`Declared::CASCADES`].
+    fn cascades(&self) -> bool;
+    /// [`Declared::MANIFEST`].
+    fn manifest(&self) -> bool;
+    /// Checks a spec completely and returns it in its one normal form, defaults filled in.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the field, below `spec`.
+    fn check(&self, spec: &Value) -> Result<Value, Invalid>;
+    /// [`Declared::references`] of a checked spec.
+    ///
+    /// # Errors
+    /// [`Invalid`] if the spec was not checked before.
+    fn references(&self, spec: &Value) -> Result<Vec<Reference>, Invalid>;
+    /// [`Declared::derived_name`] of a checked spec.
+    ///
+    /// # Errors
+    /// [`Invalid`] if the spec was not checked before.
+    fn derived_name(&self, spec: &Value) -> Result<Option<String>, Invalid>;
+    /// [`Declared::project`].
+    ///
+    /// # Errors
+    /// As there.
+    fn project(&self, row: &RecordRow, related: &Related) -> Result<Option<Projection>, ProjectError>;
+
+    /// What makes a record unique among those of its kind that are not archived.
+    fn unique_key(&self, ou: ResourceId, name: &str) -> String {
+        match self.home() {
+            Home::Global | Home::Derived => name.to_owned(),
+            Home::Named | Home::InOu => format!("{ou}/{name}"),
+        }
+    }
+}
+
+/// The [`Kind`] of a [`Declared`] type.
+#[derive(Debug)]
+pub struct Rules<K>(PhantomData<K>);
+
+impl<K> Default for Rules<K> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<K: Declared> Rules<K> {
+    fn typed(spec: &Value) -> Result<K::Spec, Invalid> {
+        serde_json::from_value(spec.clone()).map_err(|e| Invalid::new("spec", e, format!("the fields of a {}", K::KIND)))
+    }
+}
+
+impl<K: Declared> Kind for Rules<K> {
+    fn name(&self) -> KindName {
+        K::KIND
+    }
+
+    fn fields(&self) -> &[Field] {
+        K::FIELDS
+    }
+
+    fn permissions(&self) -> KindPermissions {
+        K::PERMISSIONS
+    }
+
+    fn home(&self) -> Home {
+        K::HOME
+    }
+
+    fn rank(&self) -> u8 {
+        K::RANK
+    }
+
+    fn on_runtime(&self) -> bool {
+        K::ON_RUNTIME
+    }
+
+    fn authz(&self) -> bool {
+        K::AUTHZ
+    }
+
+    fn followed(&self) -> bool {
+        K::FOLLOWED
+    }
+
+    fn cascades(&self) -> bool {
+        K::CASCADES
+    }
+
+    fn manifest(&self) -> bool {
+        K::MANIFEST
+    }
+
+    fn check(&self, spec: &Value) -> Result<Value, Invalid> {
+        for field in K::FIELDS {
+            let value = spec.get(field.spec).unwrap_or(&Value::Null);
+            if field.required && value.is_null() {
+                return Err(Invalid::hidden(field.spec, "a value: it is required").within("spec"));
+            }
+            check_form(field, value).map_err(|e| e.within("spec"))?;
+        }
+        let typed = Self::typed(spec)?;
+        K::validate(&typed).map_err(|e| e.within("spec"))?;
+        serde_json::to_value(&typed).map_err(|e| Invalid::new("spec", e, "what JSON can hold"))
+    }
+
+    fn references(&self, spec: &Value) -> Result<Vec<Reference>, Invalid> {
+        Ok(K::references(&Self::typed(spec)?))
+    }
+
+    fn derived_name(&self, spec: &Value) -> Result<Option<String>, Invalid> {
+        Ok(K::derived_name(&Self::typed(spec)?))
+    }
+
+    fn project(&self, row: &RecordRow, related: &Related) -> Result<Option<Projection>, ProjectError> {
+        K::project(&Record::read(row)?, related)
+    }
+}
+
+/// Checks the forms that a field's type alone does not: lengths, ranges, words, URLs.
+fn check_form(field: &Field, value: &Value) -> Result<(), Invalid> {
+    let name = field.spec;
+    match (&field.form, value) {
+        (_, Value::Null) => Ok(()),
+        (Form::Text { min, max }, Value::String(text)) => {
+            let length = text.chars().count();
+            if (*min..=*max).contains(&length) {
+                Ok(())
+            } else {
+                Err(Invalid::new(name, format!("{length} characters"), format!("{min} to {max} characters")))
+            }
+        }
+        (Form::Text { .. } | Form::Url | Form::Email, other) if !other.is_string() => {
+            Err(Invalid::new(name, other, "text"))
+        }
+        (Form::Choice(words), value) => match value.as_str() {
+            Some(word) if words.contains(&word) => Ok(()),
+            _ => Err(Invalid::new(name, value, format!("one of {}", words.join(", ")))),
+        },
+        (Form::Flag, value) if !value.is_boolean() => Err(Invalid::new(name, value, "`true` or `false`")),
+        (Form::Integer { min, max }, value) => match value.as_i64() {
+            Some(number) if (*min..=*max).contains(&number) => Ok(()),
+            _ => Err(Invalid::new(name, value, format!("a whole number from {min} to {max}"))),
+        },
+        (Form::Url, Value::String(text)) => check_url(name, text),
+        _ => Ok(()),
+    }
+}
+
+/// An absolute http(s) URL of at most 2048 characters, without user or password.
+fn check_url(field: &str, text: &str) -> Result<(), Invalid> {
+    let allowed = "an absolute `http` or `https` URL of at most 2048 characters, without user and password";
+    match url::Url::parse(text) {
+        Ok(url)
+            if matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none()
+                && text.len() <= 2048 =>
+        {
+            Ok(())
+        }
+        // A URL with a password is never shown again.
+        Ok(url) if url.password().is_some() || !url.username().is_empty() => Err(Invalid::hidden(field, allowed)),
+        _ => Err(Invalid::new(field, text, allowed)),
+    }
+}

@@ -1,0 +1,90 @@
+//! Kind `MCPDeployment`: an MCP server that is run for the organization (rows P55–P60, P65).
+//!
+//! A deployment owns a registration of its own name in its own OU, made with it. Until something serves it, that
+//! registration has no URL, and whatever attaches it waits.
+
+use crate::invalid::Invalid;
+use crate::permission::Permission;
+use crate::record::{KindName, Schema};
+use crate::resource::field::{DISPLAY_NAME, Field, Form};
+use crate::resource::kind::{Declared, Home, KindPermissions};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The templates that exist (row P55; sem. 2.6).
+pub const TEMPLATES: &[&str] = &["files", "postgres", "slack", "echo", "powerloom_meta"];
+
+/// A managed MCP server.
+#[derive(Debug)]
+pub struct McpDeployment;
+
+/// Whether the server is shared with other deployments of its template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "a deployer must know every isolation")]
+pub enum Isolation {
+    /// One process serves many deployments.
+    #[default]
+    Shared,
+    /// A process of its own.
+    Dedicated,
+}
+
+/// What a deployment's author wants. All of it is immutable: destroy and create anew.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct McpDeploymentSpec {
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// Which template it is made from.
+    pub template_kind: String,
+    /// Settings of the template. A setting whose name ends in `_secret` names a secret, never the value (row P57).
+    #[serde(default)]
+    pub config: Map<String, Value>,
+    /// What its tools may do (rows P58–P60).
+    #[serde(default)]
+    pub policy: Map<String, Value>,
+    /// Whether it shares its process.
+    #[serde(default)]
+    pub isolation: Isolation,
+}
+
+impl Schema for McpDeployment {
+    const KIND: KindName = KindName::known("MCPDeployment");
+    type Spec = McpDeploymentSpec;
+    type Status = ();
+}
+
+impl Declared for McpDeployment {
+    const FIELDS: &'static [Field] = &[
+        Field::new("display_name", DISPLAY_NAME),
+        Field::new("template_kind", Form::Choice(TEMPLATES)).required().immutable(),
+        Field::new("config", Form::Object).immutable(),
+        Field::new("policy", Form::Object).immutable(),
+        Field::new("isolation", Form::Choice(&["shared", "dedicated"])).immutable(),
+    ];
+    const PERMISSIONS: KindPermissions = KindPermissions {
+        read: Permission::MCP_READ,
+        create: Permission::MCP_DEPLOY,
+        update: Permission::MCP_UPDATE,
+        archive: Permission::MCP_DESTROY,
+    };
+    const HOME: Home = Home::Named;
+    const RANK: u8 = 35;
+
+    fn validate(spec: &McpDeploymentSpec) -> Result<(), Invalid> {
+        for (name, value) in &spec.config {
+            let names_a_secret = value.as_str().is_some_and(|text| {
+                (1..=255).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+            });
+            if name.ends_with("_secret") && !names_a_secret {
+                return Err(Invalid::hidden(
+                    format!("config.{name}"),
+                    "the name of a secret (letters, digits, `-`, `_`, `.`, `/`), not the secret itself",
+                ));
+            }
+        }
+        Ok(())
+    }
+}

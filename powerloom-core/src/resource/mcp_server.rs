@@ -1,0 +1,64 @@
+//! Kind `MCPServerRegistration`: an MCP endpoint agents can use (rows P39, P61).
+
+use crate::id::ResourceId;
+use crate::invalid::Invalid;
+use crate::permission::Permission;
+use crate::record::{KindName, Schema};
+use crate::resource::field::{DESCRIPTION, DISPLAY_NAME, Field, Form};
+use crate::resource::kind::{Declared, Home, KindPermissions};
+use serde::{Deserialize, Serialize};
+
+/// A registered MCP server.
+#[derive(Debug)]
+pub struct McpServer;
+
+/// What a registration's author wants.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct McpServerSpec {
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// What it offers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Where it is. `None` only while the deployment that owns it is not serving yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// What this side adds.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct McpServerStatus {
+    /// The name agents know it by: the slug it was registered under, frozen then (row P39).
+    pub server_name: String,
+    /// The deployment that owns it, if it is a managed one (row P65).
+    pub deployment: Option<ResourceId>,
+}
+
+impl Schema for McpServer {
+    const KIND: KindName = KindName::known("MCPServerRegistration");
+    type Spec = McpServerSpec;
+    type Status = McpServerStatus;
+}
+
+impl Declared for McpServer {
+    const FIELDS: &'static [Field] = &[
+        Field::new("display_name", DISPLAY_NAME),
+        Field::new("description", DESCRIPTION),
+        Field::new("url", Form::Url).required().immutable(),
+    ];
+    const PERMISSIONS: KindPermissions = KindPermissions {
+        read: Permission::MCP_READ,
+        create: Permission::MCP_REGISTER,
+        update: Permission::MCP_UPDATE,
+        archive: Permission::MCP_DELETE,
+    };
+    const HOME: Home = Home::Named;
+    const RANK: u8 = 36;
+    const FOLLOWED: bool = true;
+
+    fn validate(_spec: &McpServerSpec) -> Result<(), Invalid> {
+        Ok(())
+    }
+}
