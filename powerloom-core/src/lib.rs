@@ -1,5 +1,6 @@
 //! The domain, the one door and the loops of Powerloom.
 
+pub mod authz;
 pub mod clock;
 pub mod entropy;
 pub mod error_kind;
@@ -7,3 +8,6 @@ pub mod id;
 pub mod invalid;
 pub mod name;
 pub mod ou_path;
+pub mod permission;
+pub mod principal;
+pub mod role;
