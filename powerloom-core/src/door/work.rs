@@ -154,7 +154,9 @@ impl Work<'_> {
         for row in self.plane.store.referrers(self.org.id, &skill.key()).await? {
             if row.kind == SkillAccessGrant::KIND {
                 let grant = Record::<SkillAccessGrant>::read(&row)?.spec;
-                if grant.skill == skill.meta.id && self.snapshot.covers(&self.caller.principal, &grant.principal) {
+                if grant.skill == skill.meta.id
+                    && self.snapshot.covers(&self.caller.principal, &grant.principal)
+                {
                     return Ok(true);
                 }
             }
@@ -210,7 +212,9 @@ impl Work<'_> {
         for reference in references {
             let row = find(&rows, reference)?;
             if !row.is_live() {
-                return Err(Conflict::Archived { what: row.kind.to_string(), name: row.meta.name.clone() }.into());
+                return Err(
+                    Conflict::Archived { what: row.kind.to_string(), name: row.meta.name.clone() }.into()
+                );
             }
         }
         Ok(rows)
@@ -245,7 +249,12 @@ impl Work<'_> {
 pub(crate) fn find<'r>(rows: &'r [RecordRow], reference: &Reference) -> Result<&'r RecordRow> {
     rows.iter()
         .find(|row| row.meta.id == reference.target.id && row.kind == reference.target.kind)
-        .ok_or_else(|| Error::not_found(format!("{} of `{}`", reference.target.kind, reference.field), reference.target.id))
+        .ok_or_else(|| {
+            Error::not_found(
+                format!("{} of `{}`", reference.target.kind, reference.field),
+                reference.target.id,
+            )
+        })
 }
 
 /// `MCPServerRegistration` → `mcp_server_registration`, `OU` → `ou`.
