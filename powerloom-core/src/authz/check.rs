@@ -1,8 +1,8 @@
 //! Yes or no.
 
-use super::data::Effect;
-use super::ground::{Actor, OuIx, Standing, SubjectIx};
-use super::snapshot::{AuthzSnapshot, Grant};
+use crate::authz::data::Effect;
+use crate::authz::ground::{Actor, OuIx, Standing, SubjectIx};
+use crate::authz::snapshot::{AuthzSnapshot, Grant};
 use crate::clock::Timestamp;
 use crate::id::ResourceId;
 use crate::invalid::Invalid;

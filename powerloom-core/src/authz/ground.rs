@@ -1,7 +1,7 @@
 //! All of a snapshot but its bindings: numbered OUs, numbered subjects, and whom each subject stands for.
 
-use super::data::AgentKind;
-use super::label::Label;
+use crate::authz::data::AgentKind;
+use crate::authz::label::Label;
 use crate::id::{OrgId, ResourceId};
 use crate::name::Name;
 use crate::ou_path::OuPath;
