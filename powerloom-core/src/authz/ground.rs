@@ -28,7 +28,7 @@ impl Span {
     pub(super) const NONE: Self = Self { start: 0, end: 0 };
 
     pub(super) const fn contains(self, number: u32) -> bool {
-        self.start <= number && number < self.end
+        (self.start <= number) & (number < self.end)
     }
 
     /// What both have; spans of OUs nest or are disjoint.

@@ -45,7 +45,7 @@ pub(super) struct Grant {
 
 impl Grant {
     pub(super) const fn is_live(&self, now: Timestamp) -> bool {
-        now.as_micros() < self.expires || self.never_expires()
+        (now.as_micros() < self.expires) | self.never_expires()
     }
 
     pub(super) const fn never_expires(&self) -> bool {
