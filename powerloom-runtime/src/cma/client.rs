@@ -7,8 +7,10 @@ use crate::cma::error::{CmaError, WaitedFor};
 use crate::cma::secret::Secret;
 use bytes::{Bytes, BytesMut};
 use powerloom_core::invalid::Invalid;
-use reqwest::Response;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+};
+use reqwest::{Method, Response};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,6 +151,8 @@ impl CmaClient {
         let mut request =
             self.0.http.request(call.method.clone(), url).headers(self.headers(call.needs_beta)?);
         request = match call.body {
+            // Some proxies refuse a POST that does not say its length.
+            Body::Empty if call.method == Method::POST => request.header(CONTENT_LENGTH, "0"),
             Body::Empty => request,
             Body::Json(bytes) => request.header(CONTENT_TYPE, "application/json").body(bytes),
             Body::Form(form) => request.multipart(*form),
