@@ -37,7 +37,9 @@
 //! ```
 
 mod agent;
+mod agent_ref;
 mod api_error;
+mod budget;
 mod call;
 mod client;
 mod config;
@@ -68,7 +70,9 @@ mod upload;
 mod vault;
 
 pub use agent::{Agent, Agents, CreateAgent, ListAgents, ListVersions, UpdateAgent};
+pub use agent_ref::{AgentOverrides, AgentRef};
 pub use api_error::ApiError;
+pub use budget::{Budget, Money};
 pub use client::CmaClient;
 pub use config::{BASE_URL, BETA, CmaClientBuilder, HeaderGeneration};
 pub use content::{Content, Source};
@@ -92,8 +96,8 @@ pub use patch::Patch;
 pub use resource::{Checkout, MountedResource};
 pub use secret::Secret;
 pub use session::{
-    AgentOverrides, AgentRef, Budget, CreateSession, ListSessions, Money, Session, SessionAgent,
-    SessionAgentUpdate, SessionStats, SessionStatus, SessionUsage, Sessions, UpdateSession,
+    CreateSession, ListSessions, Session, SessionAgent, SessionAgentUpdate, SessionStats, SessionStatus,
+    SessionUsage, Sessions, UpdateSession,
 };
 pub use skill::{ListSkills, Skill, SkillSource, Skills};
 pub use skill_version::{ListSkillVersions, SkillVersion, SkillVersions};

@@ -33,6 +33,10 @@ fn agent(id: &str) -> serde_json::Value {
     json!({"type": "agent", "id": id, "version": 1})
 }
 
+fn client(recorder: &Recorder) -> CmaClient {
+    recorder.builder().build().unwrap()
+}
+
 /// A server that reads one request head and then does as it is told with the connection.
 async fn raw<F: Future<Output = ()> + Send>(then: impl FnOnce(TcpStream) -> F + Send + 'static) -> CmaClient {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -55,7 +59,7 @@ async fn an_error_answer_says_what_to_do_and_is_never_sent_again() {
         (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "7"), ("request-id", "req_1")], Json(body))
     })
     .await;
-    let error = recorder.client().agents().create(&CreateAgent::new("a", "m")).await.unwrap_err();
+    let error = client(&recorder).agents().create(&CreateAgent::new("a", "m")).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::RateLimited { retry_after: Duration::from_secs(7) });
     assert_eq!((error.kind(), error.maybe_applied()), (ErrorKind::RateLimited, false));
     assert_eq!(
@@ -68,7 +72,7 @@ async fn an_error_answer_says_what_to_do_and_is_never_sent_again() {
 #[tokio::test]
 async fn a_page_of_a_proxy_instead_of_an_envelope_is_still_an_error_with_its_status() {
     let recorder = Recorder::start(|_| (StatusCode::PAYLOAD_TOO_LARGE, "<html>too large</html>")).await;
-    let error = recorder.client().agents().retrieve("agent_1").await.unwrap_err();
+    let error = client(&recorder).agents().retrieve("agent_1").await.unwrap_err();
     assert_eq!((error.status(), error.class()), (Some(413), ErrorClass::Permanent));
     assert!(error.to_string().contains("<html>too large"), "{error}");
 }
@@ -76,14 +80,14 @@ async fn a_page_of_a_proxy_instead_of_an_envelope_is_still_an_error_with_its_sta
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let recorder = Recorder::start(|_| (StatusCode::FOUND, [("location", "/elsewhere")])).await;
-    let error = recorder.client().agents().retrieve("agent_1").await.unwrap_err();
+    let error = client(&recorder).agents().retrieve("agent_1").await.unwrap_err();
     assert_eq!((error.status(), recorder.requests().len()), (Some(302), 1));
 }
 
 #[tokio::test]
 async fn an_answer_that_is_not_as_promised_is_a_decode_error_and_may_have_applied() {
     let recorder = Recorder::start(|_| "<html>welcome</html>").await;
-    let client = recorder.client();
+    let client = self::client(&recorder);
     let error = client.vaults().create(&CreateVault::new("v")).await.unwrap_err();
     assert!(matches!(error, CmaError::Decode { what: "the vault", maybe_applied: true, .. }), "{error:?}");
     let error = client.vaults().retrieve("vlt_1").await.unwrap_err();
@@ -103,16 +107,16 @@ async fn an_answer_without_end_is_given_up_at_its_limit() {
         (status, endless()).into_response()
     })
     .await;
-    let error = recorder.client().skill_versions().download("skill_1", "latest").await.unwrap_err();
+    let error = client(&recorder).skill_versions().download("skill_1", "latest").await.unwrap_err();
     assert!(matches!(error, CmaError::Decode { .. }), "{error:?}");
-    let error = recorder.client().agents().retrieve("bad").await.unwrap_err();
+    let error = client(&recorder).agents().retrieve("bad").await.unwrap_err();
     assert_eq!((error.status(), error.class()), (Some(502), ErrorClass::Transient));
 }
 
 #[tokio::test]
 async fn a_deletion_may_be_answered_without_a_body() {
     let recorder = Recorder::start(|_| StatusCode::NO_CONTENT).await;
-    recorder.client().environments().delete("env_1").await.unwrap();
+    client(&recorder).environments().delete("env_1").await.unwrap();
 }
 
 #[tokio::test]
@@ -122,7 +126,7 @@ async fn downloads_are_bytes_and_a_display_name_is_a_part_of_its_own() {
         _ => Json(json!({"id": "skill_1"})).into_response(),
     })
     .await;
-    let client = recorder.client();
+    let client = self::client(&recorder);
     let zip = client.skill_versions().download("skill_1", "latest").await.unwrap();
     assert_eq!(zip.as_ref(), b"PK\x03\x04");
     client.skills().create(Some("Refunds"), &[UploadFile::new("r/SKILL.md", "x")]).await.unwrap();
@@ -136,7 +140,7 @@ async fn downloads_are_bytes_and_a_display_name_is_a_part_of_its_own() {
 #[tokio::test]
 async fn an_id_that_is_no_segment_is_refused_before_anything_is_sent() {
     let recorder = Recorder::answering(agent("agent_1")).await;
-    let client = recorder.client();
+    let client = self::client(&recorder);
     for id in ["", ".", "..", "a\nb"] {
         let mut refused = vec![
             client.agents().retrieve(id).await.err(),
@@ -170,7 +174,7 @@ async fn a_walk_asks_for_every_page_with_all_parameters_and_goes_on_over_an_empt
     let mut list = ListAgents::default();
     list.limit = Some(2);
     list.include_archived = Some(true);
-    let agents: Vec<Agent> = recorder.client().agents().all(list).try_collect().await.unwrap();
+    let agents: Vec<Agent> = client(&recorder).agents().all(list).try_collect().await.unwrap();
     assert_eq!(
         agents.iter().map(|agent| agent.id.as_str()).collect::<Vec<_>>(),
         ["agent_1", "agent_2", "agent_3"]
@@ -185,7 +189,7 @@ async fn a_walk_asks_for_every_page_with_all_parameters_and_goes_on_over_an_empt
 async fn a_walk_ends_when_the_server_repeats_itself() {
     let recorder = Recorder::answering(json!({"data": [], "next_page": "page_a"})).await;
     let ended: Result<Vec<Vault>, _> =
-        recorder.client().vaults().all(ListVaults::default()).try_collect().await;
+        client(&recorder).vaults().all(ListVaults::default()).try_collect().await;
     assert!(matches!(ended, Err(CmaError::Decode { .. })), "{ended:?}");
     assert_eq!(recorder.requests().len(), 2);
 }
@@ -197,7 +201,7 @@ async fn a_walk_reads_a_page_only_when_it_is_wanted() {
         Json(json!({"data": [agent("agent_1")], "next_page": next}))
     })
     .await;
-    let mut all = recorder.client().agents().all(ListAgents::default());
+    let mut all = client(&recorder).agents().all(ListAgents::default());
     assert!(recorder.requests().is_empty());
     all.next().await.unwrap().unwrap();
     assert_eq!(recorder.requests().len(), 1);
@@ -302,7 +306,7 @@ async fn a_stream_gives_events_and_ends_in_order() {
         ))
     })
     .await;
-    let events = recorder.client().events().stream("sesn_1").await.unwrap();
+    let events = client(&recorder).events().stream("sesn_1").await.unwrap();
     let ids: Vec<String> = events.map_ok(|event| event.id().unwrap().to_owned()).try_collect().await.unwrap();
     assert_eq!(ids, ["sevt_1", "sevt_2"]);
 }
@@ -310,7 +314,7 @@ async fn a_stream_gives_events_and_ends_in_order() {
 #[tokio::test]
 async fn a_refused_stream_is_an_error_at_its_opening() {
     let recorder = Recorder::start(|_| (StatusCode::NOT_FOUND, "{}")).await;
-    let error = recorder.client().events().stream("sesn_1").await.err().unwrap();
+    let error = client(&recorder).events().stream("sesn_1").await.err().unwrap();
     assert!(error.is_not_found(), "{error:?}");
 }
 
@@ -353,9 +357,9 @@ async fn the_stored_events_come_back_from_sending() {
         {"type": "user.message", "id": "sevt_1", "processed_at": null, "content": []},
     ]}))
     .await;
-    let stored = recorder.client().events().send("sesn_1", &[OutgoingEvent::message("hi")]).await.unwrap();
+    let stored = client(&recorder).events().send("sesn_1", &[OutgoingEvent::message("hi")]).await.unwrap();
     assert_eq!((stored[0].id(), stored[0].processed_at()), (Some("sevt_1"), None));
 
     let silent = Recorder::answering(json!({})).await;
-    assert!(silent.client().events().send("sesn_1", &[OutgoingEvent::interrupt()]).await.unwrap().is_empty());
+    assert!(client(&silent).events().send("sesn_1", &[OutgoingEvent::interrupt()]).await.unwrap().is_empty());
 }

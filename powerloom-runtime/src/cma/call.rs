@@ -142,6 +142,20 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        #[test]
+        fn an_id_that_is_taken_is_one_segment_and_nothing_else_of_the_address(id in "\\PC{0,80}|[.%/\\\\?#;e2]{0,6}") {
+            if let Ok(call) = Call::get("agents").id("agent", &id) {
+                let url: Url = call.then("archive").url(&base(), &[]).as_str().parse().unwrap();
+                let segments: Vec<&str> = url.path_segments().unwrap().collect();
+                assert_eq!((segments.len(), url.query(), url.fragment()), (5, None, None));
+                let pair = format!("id={}", segments[3].replace('+', "%2B").replace('&', "%26"));
+                let (_, decoded) = url::form_urlencoded::parse(pair.as_bytes()).next().unwrap();
+                assert_eq!(decoded, id);
+            }
+        }
+    }
+
     #[test]
     fn an_id_that_is_no_segment_is_refused() {
         for id in ["", ".", "..", "a\nb", "\t", &"x".repeat(257)] {

@@ -76,7 +76,8 @@ impl CmaClientBuilder {
         Self { base_url, api_key: var("ANTHROPIC_API_KEY").map(Secret::new), ..Self::default() }
     }
 
-    /// Where the service is: `http` or `https`, without `/v1`; a path in front of it is kept. Default: [`BASE_URL`].
+    /// Where the service is: `http` or `https`, without `/v1`; a path in front of it is kept. Over `http` the key
+    /// goes in the clear: for the loopback and closed networks. Default: [`BASE_URL`].
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = url.into();
         self

@@ -173,6 +173,7 @@ pub enum EventBody {
     #[serde(rename = "session.status_idle")]
     StatusIdle {
         /// Why it stopped.
+        #[serde(default)]
         stop_reason: StopReason,
         /// More on a refusal, in the service's form.
         #[serde(default)]
@@ -234,6 +235,13 @@ pub enum StopReason {
     /// A reason this client does not know, kept whole.
     #[serde(untagged)]
     Other(Value),
+}
+
+impl Default for StopReason {
+    /// What an idle event that names no reason is read as.
+    fn default() -> Self {
+        Self::Other(Value::Null)
+    }
 }
 
 /// Something that went wrong in a session.
@@ -320,6 +328,7 @@ mod tests {
         }
         let waits = idle(json!({"type": "requires_action", "event_ids": ["sevt_2"]}));
         assert!(!waits.ends_turn());
+        assert!(idle(Value::Null).ends_turn() && event(json!({"type": "session.status_idle"})).ends_turn());
         assert!(event(json!({"type": "session.status_terminated"})).ends_turn());
         assert!(event(json!({"type": "session.deleted"})).ends_turn());
         assert!(!event(json!({"type": "session.status_running"})).ends_turn());

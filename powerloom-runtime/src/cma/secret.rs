@@ -1,6 +1,6 @@
 //! A value that is sent and never shown.
 
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::Serializer;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -57,12 +57,6 @@ impl From<&str> for Secret {
 impl From<String> for Secret {
     fn from(value: String) -> Self {
         Self::new(value)
-    }
-}
-
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::new)
     }
 }
 

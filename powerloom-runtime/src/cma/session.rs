@@ -1,10 +1,12 @@
 //! Sessions: one run of an agent in an environment.
 
+use crate::cma::agent_ref::AgentRef;
+use crate::cma::budget::Budget;
 use crate::cma::call::{Call, Query};
 use crate::cma::client::CmaClient;
 use crate::cma::error::CmaError;
 use crate::cma::lenient::null_is_empty;
-use crate::cma::model::{Model, ModelConfig};
+use crate::cma::model::ModelConfig;
 use crate::cma::outgoing::OutgoingEvent;
 use crate::cma::page::{Order, Page, all, push, push_time};
 use crate::cma::patch::Patch;
@@ -129,97 +131,6 @@ impl CreateSession {
             initial_events: Vec::new(),
             budget: None,
         }
-    }
-}
-
-/// Which agent a session runs.
-#[derive(Debug, Clone, Serialize)]
-#[serde(tag = "type")]
-#[non_exhaustive]
-pub enum AgentRef {
-    /// One version of an agent; `None` is the newest.
-    #[serde(rename = "agent")]
-    Pinned {
-        /// `agent_…`
-        id: String,
-        /// Counted from 1.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        version: Option<i64>,
-    },
-    /// An agent with fields replaced for this session only.
-    #[serde(rename = "agent_with_overrides")]
-    Overridden(Box<AgentOverrides>),
-    /// The newest version, by bare id.
-    #[serde(untagged)]
-    Newest(String),
-}
-
-impl AgentRef {
-    /// Version `version` of agent `id`.
-    pub fn pinned(id: impl Into<String>, version: i64) -> Self {
-        Self::Pinned { id: id.into(), version: Some(version) }
-    }
-}
-
-impl From<&str> for AgentRef {
-    fn from(id: &str) -> Self {
-        Self::Newest(id.to_owned())
-    }
-}
-
-/// An agent with fields replaced whole for one session.
-#[derive(Debug, Clone, Default, Serialize)]
-#[non_exhaustive]
-pub struct AgentOverrides {
-    /// `agent_…`
-    pub id: String,
-    /// Counted from 1; `None` is the newest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<i64>,
-    /// Cannot be cleared.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<Model>,
-    /// The system prompt.
-    #[serde(skip_serializing_if = "Patch::is_keep")]
-    pub system: Patch<String>,
-    /// What it may use.
-    #[serde(skip_serializing_if = "Patch::is_keep")]
-    pub tools: Patch<Vec<Tool>>,
-    /// Its MCP servers.
-    #[serde(skip_serializing_if = "Patch::is_keep")]
-    pub mcp_servers: Patch<Vec<McpServer>>,
-    /// Its skills.
-    #[serde(skip_serializing_if = "Patch::is_keep")]
-    pub skills: Patch<Vec<AgentSkill>>,
-}
-
-/// What a session may cost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Budget {
-    /// The session stops when its list cost reaches this.
-    Limit {
-        /// The cost it stops at.
-        max_list_cost: Money,
-    },
-}
-
-/// An amount of money.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "an amount and its currency are all there is")]
-pub struct Money {
-    /// Whole cents, in digits.
-    pub amount: String,
-    /// `USD`
-    pub currency: String,
-}
-
-impl Budget {
-    /// Stops at `cents` US cents.
-    #[must_use]
-    pub fn usd_cents(cents: u64) -> Self {
-        Self::Limit { max_list_cost: Money { amount: cents.to_string(), currency: "USD".to_owned() } }
     }
 }
 
@@ -458,16 +369,6 @@ mod tests {
     }
 
     #[test]
-    fn overrides_tell_clear_from_keep() {
-        let overrides =
-            AgentOverrides { id: "agent_1".into(), system: Patch::Clear, ..AgentOverrides::default() };
-        assert_eq!(
-            serde_json::to_value(AgentRef::Overridden(Box::new(overrides))).unwrap(),
-            json!({"type": "agent_with_overrides", "id": "agent_1", "system": null})
-        );
-    }
-
-    #[test]
     fn a_session_of_the_service_is_read() {
         let session: Session = serde_json::from_value(json!({
             "type": "session", "id": "sesn_1", "status": "idle", "environment_id": "env_1", "vault_ids": ["vlt_1"],
@@ -478,9 +379,5 @@ mod tests {
         }))
         .unwrap();
         assert_eq!((session.agent.version, session.usage.input_tokens), (3, Some(10)));
-        assert_eq!(
-            serde_json::to_value(Budget::usd_cents(2_500)).unwrap(),
-            json!({"type": "limit", "max_list_cost": {"amount": "2500", "currency": "USD"}})
-        );
     }
 }

@@ -11,37 +11,37 @@ use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
 /// The key every test sends.
-pub const KEY: &str = "sk-ant-test-key";
+pub(crate) const KEY: &str = "sk-ant-test-key";
 
 /// One request as it came.
 #[derive(Debug, Clone)]
-pub struct Recorded {
-    pub method: String,
-    pub path: String,
-    pub raw_query: String,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Recorded {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) raw_query: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 /// One part of a form.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Part {
-    pub name: String,
-    pub filename: Option<String>,
-    pub content_type: Option<String>,
-    pub bytes: Vec<u8>,
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) filename: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Recorded {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    pub fn query(&self) -> Vec<(String, String)> {
+    pub(crate) fn query(&self) -> Vec<(String, String)> {
         url::form_urlencoded::parse(self.raw_query.as_bytes()).into_owned().collect()
     }
 
-    pub async fn parts(&self) -> Vec<Part> {
+    pub(crate) async fn parts(&self) -> Vec<Part> {
         let mut request = Request::new(Body::from(self.body.clone()));
         *request.headers_mut() = self.headers.clone();
         let mut form = Multipart::from_request(request, &()).await.unwrap();
@@ -59,14 +59,14 @@ impl Recorded {
 }
 
 /// The server; it ends with the test's runtime.
-pub struct Recorder {
-    pub url: String,
+pub(crate) struct Recorder {
+    pub(crate) url: String,
     requests: Arc<Mutex<Vec<Recorded>>>,
 }
 
 impl Recorder {
     /// Answers every request with what `answer` makes of it.
-    pub async fn start<R: IntoResponse>(
+    pub(crate) async fn start<R: IntoResponse>(
         answer: impl Fn(&Recorded) -> R + Clone + Send + Sync + 'static,
     ) -> Self {
         let requests = Arc::<Mutex<Vec<Recorded>>>::default();
@@ -91,22 +91,17 @@ impl Recorder {
     }
 
     /// Answers every request with `json`.
-    pub async fn answering(json: Value) -> Self {
+    pub(crate) async fn answering(json: Value) -> Self {
         Self::start(move |_| Json(json.clone())).await
     }
 
-    /// A client of this server.
-    pub fn client(&self) -> CmaClient {
-        self.builder().build().unwrap()
-    }
-
     /// Options for a client of this server.
-    pub fn builder(&self) -> CmaClientBuilder {
+    pub(crate) fn builder(&self) -> CmaClientBuilder {
         CmaClient::builder().base_url(&self.url).api_key(KEY).without_proxy()
     }
 
     /// Every request so far, oldest first.
-    pub fn requests(&self) -> Vec<Recorded> {
+    pub(crate) fn requests(&self) -> Vec<Recorded> {
         self.requests.lock().unwrap().clone()
     }
 }
