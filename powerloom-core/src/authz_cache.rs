@@ -208,5 +208,5 @@ pub(crate) fn binding_data(row: &RecordRow) -> Result<BindingData> {
 
 /// What a list of patterns permits.
 pub(crate) fn permissions(patterns: &[PermissionPattern]) -> PermissionSet {
-    patterns.iter().fold(PermissionSet::EMPTY, |set, pattern| set.union(pattern.permissions()))
+    patterns.iter().copied().collect()
 }

@@ -211,7 +211,7 @@ impl Plane {
     fn audit_write(&self, work: &Work<'_>, decision: AuditDecision, change: Change) -> AuditWrite {
         let draft = AuditDraft {
             ts: work.now,
-            actor: work.snapshot.written(&work.caller.principal),
+            actor: work.actor(),
             verb: work.subject.verb.clone(),
             resource_kind: work.subject.kind.to_string(),
             resource_id: work.subject.id.clone(),

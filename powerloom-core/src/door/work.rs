@@ -116,6 +116,12 @@ impl Work<'_> {
         };
     }
 
+    /// The caller in the written form, as the audit trail names it.
+    pub(crate) fn actor(&self) -> String {
+        let principal = &self.caller.principal;
+        self.snapshot.written(principal).map_or_else(|| principal.to_string(), ToString::to_string)
+    }
+
     fn decide(&self, permission: Permission, ou: ResourceId) -> Decision {
         let request = AccessRequest { caller: self.caller, permission, ou, at: self.now };
         self.plane.authorizer.decide(&self.snapshot, &request)

@@ -77,7 +77,8 @@ impl Work<'_> {
         let bearer = mint_bearer(self.plane.entropy.as_ref());
         let fingerprint = Fingerprint::of(&bearer);
         let id = row.meta.id.to_string();
-        let context = SealContext { org: self.org.id, kind: Credential::KIND.as_str(), row: &id };
+        let kind = Credential::KIND;
+        let context = SealContext { org: self.org.id, kind: kind.as_str(), row: &id };
         Ok((self.plane.sealer()?.seal(&context, &bearer).await?, fingerprint))
     }
 }

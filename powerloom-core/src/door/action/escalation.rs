@@ -136,7 +136,7 @@ impl Work<'_> {
     fn with_one_binding(&self, row: &RecordRow) -> Result<AuthzSnapshot> {
         let epoch = self.snapshot.epoch();
         let changed = if row.is_live() {
-            self.snapshot.with_binding(epoch, binding_data(row)?)
+            self.snapshot.with_binding(epoch, &binding_data(row)?)
         } else {
             self.snapshot.without_binding(epoch, row.meta.id)
         };
