@@ -1,6 +1,6 @@
 //! The hashed row: its fields, its canonical bytes, and the comparison of the two.
 
-use super::draft::AuditDecision;
+use crate::audit::draft::AuditDecision;
 use crate::canonical_json::{self, Sink, write_integer, write_string};
 use crate::clock::Timestamp;
 use crate::digest::Digest;

@@ -1,6 +1,6 @@
 //! Writes the canonical bytes.
 
-use super::finite::Finite;
+use crate::canonical_json::finite::Finite;
 use crate::invalid::Invalid;
 use serde::Serialize;
 use serde_json::{Map, Number, Value};

@@ -1,7 +1,7 @@
 //! Bearer tokens for managed MCP servers.
 
-use super::bytes::SecretBytes;
 use crate::entropy::Entropy;
+use crate::secret::bytes::SecretBytes;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;

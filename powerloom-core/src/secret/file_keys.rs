@@ -1,13 +1,12 @@
 //! Master keys in a file that only its owner can read.
 
-use super::data_key::DataKey;
-use super::error::SecretError;
-use super::key_id::KeyId;
-use super::key_list::{read_keys, write_keys};
-use super::keyring::{KeyBytes, Keyring};
-use super::memory_keys::random_key;
-use super::provider::{KeyProvider, WrapNonce};
 use crate::entropy::Entropy;
+use crate::secret::data_key::DataKey;
+use crate::secret::error::SecretError;
+use crate::secret::key_id::KeyId;
+use crate::secret::key_list::{read_keys, write_keys};
+use crate::secret::keyring::{KeyBytes, Keyring, random_key};
+use crate::secret::provider::{KeyProvider, WrapNonce};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use std::fs::{File, OpenOptions};

@@ -1,7 +1,7 @@
 //! The text form of a list of master keys, the same in a file and in the environment.
 
-use super::aead::KEY_LEN;
-use super::keyring::KeyBytes;
+use crate::secret::aead::KEY_LEN;
+use crate::secret::keyring::KeyBytes;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;

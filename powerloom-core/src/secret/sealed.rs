@@ -1,8 +1,8 @@
 //! A sealed secret, as it is kept.
 
-use super::aead::{NONCE_LEN, TAG_LEN};
-use super::error::SecretError;
-use super::key_id::KeyId;
+use crate::secret::aead::{NONCE_LEN, TAG_LEN};
+use crate::secret::error::SecretError;
+use crate::secret::key_id::KeyId;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
