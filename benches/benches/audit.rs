@@ -49,11 +49,12 @@ struct Plain {
 }
 
 /// The limit: the same bytes by plain pushes, the same two hashes, everything kept; no generic value to walk, no
-/// escaping, no checks.
+/// escaping, no checks. Both free the change of the draft they are given.
 fn append_plain(plain: Plain, seq: u32, previous: &[u8; 32]) -> ([u8; 32], Vec<u8>, Vec<u8>, AuditDraft) {
     let mut payload = Vec::with_capacity(256);
     let mut digits = [0; 20];
-    let Plain { draft, version } = plain;
+    let Plain { mut draft, version } = plain;
+    drop(std::mem::take(&mut draft.change));
     for piece in [
         "{\"after\":{\"model\":\"",
         MODEL,
