@@ -5,17 +5,18 @@ use std::time::Duration;
 /// What is measured: does its set-up, then returns the time that a number of operations took.
 pub type Run<'a> = &'a mut dyn FnMut() -> Duration;
 
+/// Whether a test runner only asks what there is to run: there is nothing, these are no tests.
+#[must_use]
+pub fn is_listing() -> bool {
+    std::env::args().any(|argument| argument == "--list")
+}
+
 /// Runs `limit` and `ours` in turn, each doing `operations` operations, and prints the medians and the median of
 /// the ratios: 1 is the limit, 0.5 is half its speed. Returns that ratio.
 ///
-/// With `--test` among the arguments one round is run, to see that it works; with `--list`, none.
+/// With `--test` among the arguments only one round is run, to see that it works.
 pub fn compare(question: &str, operations: u32, limit: Run<'_>, ours: Run<'_>) -> f64 {
-    let rounds =
-        match std::env::args().find(|argument| argument == "--test" || argument == "--list").as_deref() {
-            Some("--list") => return 1.0,
-            Some(_) => 1,
-            None => 15,
-        };
+    let rounds = if std::env::args().any(|argument| argument == "--test") { 1 } else { 15 };
     let mut times: Vec<(f64, f64)> = Vec::new();
     for _ in 0..=rounds {
         times.push((limit().as_secs_f64(), ours().as_secs_f64()));

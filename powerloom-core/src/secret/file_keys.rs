@@ -1,6 +1,7 @@
 //! Master keys in a file that only its owner can read.
 
 use crate::entropy::Entropy;
+use crate::invalid::Invalid;
 use crate::secret::data_key::DataKey;
 use crate::secret::error::SecretError;
 use crate::secret::key_id::KeyId;
@@ -69,12 +70,11 @@ impl FileKeys {
     /// Removes a key from the file: what is sealed under it opens no more. Blocks while it writes.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open), and [`SecretError::KeyUnavailable`] for the key that seals now: rotate first.
+    /// Those of [`open`](Self::open), and [`SecretError::Invalid`] for the key that seals now: rotate first.
     pub fn destroy(&self, key_id: &KeyId, entropy: &dyn Entropy) -> Result<(), SecretError> {
         self.reread()?;
         if self.ring.load().without(key_id).is_none() {
-            let source = "it is the key that seals: rotate first".into();
-            return Err(SecretError::KeyUnavailable { key_id: key_id.clone(), source });
+            return Err(Invalid::new("key_id", key_id, "a key that no longer seals").into());
         }
         self.change(entropy, |keys| keys.retain(|key| KeyId::of(key) != *key_id))
     }

@@ -31,7 +31,7 @@ pub(super) fn write_keys(keys: &[KeyBytes]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(HEADER.len() + keys.len() * 48));
     text.push_str(HEADER);
     for key in keys {
-        URL_SAFE_NO_PAD.encode_string(**key, &mut text);
+        URL_SAFE_NO_PAD.encode_string(key.as_slice(), &mut text);
         text.push('\n');
     }
     text
