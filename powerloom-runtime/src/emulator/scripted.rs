@@ -1,37 +1,15 @@
 //! The default model: deterministic, and told by the prompt itself what to do.
 //!
 //! A prompt may hold lines of a little language; each becomes one reply, in order. Anything else in such a prompt is
-//! left alone.
-//!
-//! | line | what the agent does |
-//! |---|---|
-//! | `call <server>.<tool> {json}` | calls that MCP tool; the arguments may be left out |
-//! | `use <tool> {json}` or `use <tool> some text` | uses a built-in tool |
-//! | `custom <tool> {json}` | uses a custom tool, and so waits for the client |
-//! | `and call …`, `and use …`, `and custom …` | the same, in one reply with the line before |
-//! | `say <text>` | says the text |
-//! | `say <n> messages` | says n messages, at most 10 000 |
-//! | `think` | thinks |
-//! | `wait <ms>` | takes that long |
-//! | `reschedule <ms>` | is rescheduled, and goes on after that time |
-//! | `refuse [category]` | refuses |
-//! | `fail [message]` | fails for good: the session goes idle with `retries_exhausted` |
-//! | `terminate [message]` | breaks the session |
-//!
-//! After its lines the model sums up, unless one of them was `say`, `refuse`, `fail` or `terminate`.
-//!
-//! Without any such line, the model calls each reachable MCP tool whose name stands in the prompt as a word, in the
-//! order of the prompt. Required string arguments are filled from the quoted or backticked pieces of the prompt, in
-//! order, and when those are used up from the whole prompt; a tool that requires anything else is skipped. If a
-//! declared MCP server cannot be reached and no tool was called, the model uses `bash` once instead, if it may. Then
-//! it sums up: `Answer: ` and the prompt, and a line `<tool>: <text>` for each result.
+//! left alone. After its lines the model sums up, unless one of them was `say`. Without any such line, the prompt is
+//! searched for the names of MCP tools. `docs/emulator.md` tells all of it.
 
 use crate::emulator::model::{Block, Conversation, Model, Reply, Stop, Tool, ToolSource};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// The deterministic default model; its little language is told in the module.
+/// The deterministic default model; its little language is told in [`emulator`](crate::emulator).
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct ScriptedModel;
@@ -227,15 +205,15 @@ mod tests {
     use super::*;
 
     fn conversation(prompt: &str) -> Conversation {
-        let mut conversation = Conversation::default();
-        conversation.turn =
-            vec![json!({"type": "user.message", "content": [{"type": "text", "text": prompt}]})];
         let schema = json!({"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]});
-        conversation.tools = vec![
-            Tool::new(ToolSource::Mcp("orders".to_owned()), "get_order", schema),
-            Tool::new(ToolSource::BuiltIn, "bash", json!({})),
-        ];
-        conversation
+        Conversation {
+            turn: vec![json!({"type": "user.message", "content": [{"type": "text", "text": prompt}]})],
+            tools: vec![
+                Tool::new(ToolSource::Mcp("orders".to_owned()), "get_order", schema),
+                Tool::new(ToolSource::BuiltIn, "bash", json!({})),
+            ],
+            ..Conversation::default()
+        }
     }
 
     async fn replies(mut conversation: Conversation) -> Vec<Reply> {

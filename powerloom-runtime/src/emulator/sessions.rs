@@ -110,8 +110,8 @@ pub(crate) fn list(db: &Db, call: &Call) -> Result<Value, Refusal> {
     let elsewhere = query.first("deployment_id").or(query.first("memory_store_id")).is_some();
     let wanted = |session: &Value| {
         let own = field(session, "agent");
-        !elsewhere
-            && !(hidden && archived(session))
+        let shown = !elsewhere && (!hidden || !archived(session));
+        shown
             && window.admits(text(session, "created_at"))
             && agent.is_none_or(|agent| text(own, "id") == agent)
             && version.is_none_or(|version| field(own, "version").as_u64() == Some(version))

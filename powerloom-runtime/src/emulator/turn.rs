@@ -406,12 +406,14 @@ async fn think(world: &World, session: &str, links: &Links) -> Result<(), Refusa
 
 fn conversation(journal: &Journal<'_>, session: &str, links: &Links) -> Conversation {
     let done = |event: &Value| !field(event, "processed_at").is_null();
-    let mut conversation = Conversation::default();
-    conversation.session_id = session.to_owned();
-    conversation.agent = field(journal.session(), "agent").clone();
-    conversation.history = journal.stored(0).into_iter().filter(done).collect();
-    conversation.turn = journal.stored(journal.inner.turn_start).into_iter().filter(done).collect();
-    conversation.unreachable = links.failed.clone();
+    let mut conversation = Conversation {
+        session_id: session.to_owned(),
+        agent: field(journal.session(), "agent").clone(),
+        history: journal.stored(0).into_iter().filter(done).collect(),
+        turn: journal.stored(journal.inner.turn_start).into_iter().filter(done).collect(),
+        tools: Vec::new(),
+        unreachable: links.failed.clone(),
+    };
     for tool in list(&conversation.agent, "tools") {
         match text(tool, "type") {
             AGENT_TOOLSET => {
