@@ -48,6 +48,12 @@ pub(crate) fn open(
         yield Ok(Bytes::from_static(b": connected\n\n"));
         let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
         loop {
+            if left == Some(0) {
+                // What was yielded so far is written out while this waits; then the connection breaks.
+                tokio::task::yield_now().await;
+                yield Err(io::Error::from(io::ErrorKind::ConnectionReset));
+                return;
+            }
             let event = tokio::select! {
                 () = stop.cancelled() => return,
                 event = events.recv() => event,
@@ -57,14 +63,11 @@ pub(crate) fn open(
                 }
             };
             let Some(event) = event else { return };
-            for _ in 0..if duplicate { 2 } else { 1 } {
-                if left == Some(0) {
-                    yield Err(io::Error::from(io::ErrorKind::ConnectionReset));
-                    return;
-                }
-                left = left.map(|left| left - 1);
+            yield Ok(Bytes::from(frames_of(&event, &deltas)));
+            if duplicate {
                 yield Ok(Bytes::from(frames_of(&event, &deltas)));
             }
+            left = left.map(|left| left.saturating_sub(1));
         }
     };
     Ok(Body::from_stream(frames))
