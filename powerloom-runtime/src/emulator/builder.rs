@@ -185,6 +185,7 @@ impl RunningEmulator {
         {
             server.abort();
         }
+        self.world.db().close();
     }
 }
 
@@ -194,5 +195,6 @@ impl Drop for RunningEmulator {
         if let Some(server) = self.server.take() {
             server.abort();
         }
+        self.world.db().close();
     }
 }

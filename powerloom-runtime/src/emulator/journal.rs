@@ -126,6 +126,13 @@ impl<'a> Journal<'a> {
         self.write(event);
     }
 
+    /// A turn begins with these queued events, or with the outcome that was asked for before.
+    pub(crate) fn begin_turn(&mut self, queued: Vec<Value>) {
+        let now = self.db.next_seq();
+        self.inner.turn_start = self.inner.outcome.take().unwrap_or(now);
+        queued.into_iter().for_each(|event| self.process(event));
+    }
+
     /// The session begins to run.
     pub(crate) fn run(&mut self) {
         set(&mut self.row.public, "status", "running");

@@ -98,6 +98,7 @@ pub(crate) struct Db {
     seq: u64,
     micros: i64,
     log: Option<DiskLog>,
+    closed: bool,
 }
 
 impl Db {
@@ -161,8 +162,17 @@ impl Db {
         self.children(table, "")
     }
 
+    /// Gives up the state file; from now on nothing can be changed.
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+        self.log = None;
+    }
+
     /// Makes every change of `commit`, on disk first.
     pub(crate) fn commit(&mut self, commit: Commit) -> Result<(), Refusal> {
+        if self.closed {
+            return Err(Refusal::internal("the emulator is stopping"));
+        }
         if let Some(log) = &mut self.log {
             log.append(&commit).map_err(|error| {
                 tracing::error!(%error, "the state file cannot be written");

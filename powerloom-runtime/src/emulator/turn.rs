@@ -4,22 +4,18 @@
 //! a restart. A tool call that was under way then is not made again, because nobody knows whether it had its effect:
 //! it gets an error result that says so.
 
-use crate::emulator::credentials::bearer_for;
-use crate::emulator::environments::reaches_mcp;
-use crate::emulator::fields::{field, list, set, text};
+use crate::emulator::fields::{field, set, text};
 use crate::emulator::files;
-use crate::emulator::incoming::answered;
 use crate::emulator::journal::{Journal, Phase};
-use crate::emulator::mcp::{Link, LinkError};
-use crate::emulator::model::{Block, Conversation, Reply, Stop, Tool, ToolSource};
+use crate::emulator::links::{Links, connect, report};
+use crate::emulator::model::{Reply, Stop};
+use crate::emulator::pending::{Use, finish_use, open_uses, state_of};
 use crate::emulator::refusal::Refusal;
+use crate::emulator::reply::{conversation, span_end, tell};
 use crate::emulator::state::Table;
-use crate::emulator::tools::{AGENT_TOOLSET, BUILT_IN, tool_setting};
 use crate::emulator::world::World;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use url::Url;
 
 /// The most replies of the model in one turn.
 const MOST_REPLIES: usize = 1000;
@@ -31,12 +27,27 @@ pub(crate) fn kick(world: &Arc<World>, session: &str) {
     }
     let (world, session) = (Arc::clone(world), session.to_owned());
     tokio::spawn(async move {
+        let _leave = Leave { world: &world, session: &session };
         let stop = world.stop.clone();
         tokio::select! {
             () = stop.cancelled() => {}
             () = work(&world, &session) => {}
         }
     });
+}
+
+/// Lets the next [`kick`] begin anew even if a model panicked.
+struct Leave<'a> {
+    world: &'a World,
+    session: &'a str,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.world.running.forget(self.session);
+        }
+    }
 }
 
 /// Takes up the sessions that were at work when the emulator was last stopped.
@@ -111,7 +122,7 @@ async fn work(world: &Arc<World>, session: &str) {
         };
         if let Err(refusal) = outcome {
             tracing::error!(session, ?refusal, "the session's work stops here");
-            world.running.end(session);
+            world.running.forget(session);
             return;
         }
     }
@@ -135,7 +146,7 @@ fn advance(mut journal: Journal<'_>, links: &mut Option<Links>) -> Result<Next, 
         Phase::Idle => {
             *links = None;
             journal.run();
-            begin(&mut journal, messages);
+            journal.begin_turn(messages);
             journal.save()?;
             Ok(Next::Again)
         }
@@ -187,12 +198,6 @@ fn advance(mut journal: Journal<'_>, links: &mut Option<Links>) -> Result<Next, 
     }
 }
 
-fn begin(journal: &mut Journal<'_>, messages: Vec<Value>) {
-    let now = journal.db.next_seq();
-    journal.inner.turn_start = journal.inner.outcome.take().unwrap_or(now);
-    messages.into_iter().for_each(|event| journal.process(event));
-}
-
 fn wait_for(journal: &mut Journal<'_>, ids: Vec<String>) {
     journal.rest(json!({"type": "requires_action", "event_ids": ids}), Value::Null);
     journal.inner.waiting = ids;
@@ -217,124 +222,6 @@ fn interrupt(journal: &mut Journal<'_>, inbox: &[Value]) {
     }
     journal.inner.waiting.clear();
     journal.rest(json!({"type": "end_turn"}), Value::Null);
-}
-
-/// How a tool use stands that has no result yet.
-#[derive(Debug, PartialEq, Eq)]
-enum Use {
-    /// It can be made.
-    Due,
-    /// The client has to answer.
-    Asked,
-    /// It must not be made, and why.
-    Denied(String),
-}
-
-/// The tool uses of this turn that have no result.
-fn open_uses(journal: &Journal<'_>) -> Vec<Value> {
-    let turn = journal.stored(journal.inner.turn_start);
-    let open = |tool: &&Value| {
-        let kinds = ["agent.tool_use", "agent.mcp_tool_use", "agent.custom_tool_use"];
-        kinds.contains(&text(tool, "type"))
-            && !turn.iter().any(|event| answered(event) == Some(text(tool, "id")))
-    };
-    turn.iter().filter(open).cloned().collect()
-}
-
-fn state_of(journal: &Journal<'_>, tool: &Value) -> Use {
-    if text(tool, "type") == "agent.custom_tool_use" {
-        return Use::Asked;
-    }
-    match text(tool, "evaluated_permission") {
-        "allow" => Use::Due,
-        "deny" => Use::Denied("the tool is disabled".to_owned()),
-        _ => {
-            let turn = journal.stored(journal.inner.turn_start);
-            let confirms = |event: &&Value| {
-                text(event, "type") == "user.tool_confirmation"
-                    && text(event, "tool_use_id") == text(tool, "id")
-                    && !field(event, "processed_at").is_null()
-            };
-            match turn.iter().find(confirms) {
-                None => Use::Asked,
-                Some(event) if text(event, "result") == "allow" => Use::Due,
-                Some(event) => match text(event, "deny_message") {
-                    "" => Use::Denied("the user denied the call".to_owned()),
-                    why => Use::Denied(why.to_owned()),
-                },
-            }
-        }
-    }
-}
-
-fn finish_use(journal: &mut Journal<'_>, tool: &Value, content: Value, is_error: bool) {
-    let id = text(tool, "id");
-    match text(tool, "type") {
-        "agent.mcp_tool_use" => {
-            let fields = json!({"mcp_tool_use_id": id, "content": content, "is_error": is_error});
-            journal.emit("agent.mcp_tool_result", fields);
-        }
-        "agent.tool_use" => {
-            let fields = json!({"tool_use_id": id, "content": content, "is_error": is_error});
-            journal.emit("agent.tool_result", fields);
-        }
-        _ => {}
-    }
-}
-
-/// The MCP servers of a session during one run.
-#[derive(Debug, Default)]
-struct Links {
-    open: BTreeMap<String, Link>,
-    failed: Vec<String>,
-}
-
-/// Connects to every MCP server with an enabled toolset. What fails is told by `session.error` and left out.
-async fn connect(world: &World, session: &str) -> Result<Links, Refusal> {
-    let wanted: Vec<(String, String, Option<String>, bool)> = {
-        let db = world.db();
-        let Some(row) = db.get(Table::Sessions, session) else { return Ok(Links::default()) };
-        let (agent, vaults) = (field(&row.public, "agent"), list(&row.public, "vault_ids"));
-        let environment = db.get(Table::Environments, text(&row.public, "environment_id"));
-        let servers = list(agent, "mcp_servers").iter();
-        servers
-            .map(|server| {
-                let url = text(server, "url");
-                let host = Url::parse(url)
-                    .ok()
-                    .and_then(|url| url.host_str().map(str::to_owned))
-                    .unwrap_or_default();
-                let reached = environment.is_none_or(|row| reaches_mcp(&row.public, &host));
-                (text(server, "name").to_owned(), url.to_owned(), bearer_for(&db, vaults, url), reached)
-            })
-            .collect()
-    };
-    let mut links = Links::default();
-    for (name, url, bearer, reached) in wanted {
-        let opened = match reached {
-            true => Link::open(&world.http, &name, &url, bearer).await,
-            false => Err(LinkError::Unreachable("the environment's network does not allow it".to_owned())),
-        };
-        match opened {
-            Ok(link) => {
-                links.open.insert(name, link);
-            }
-            Err(error) => {
-                report(world, session, &name, &error)?;
-                links.failed.push(name);
-            }
-        }
-    }
-    Ok(links)
-}
-
-fn report(world: &World, session: &str, server: &str, error: &LinkError) -> Result<(), Refusal> {
-    let mut db = world.db();
-    let Some(mut journal) = Journal::open(world, &mut db, session) else { return Ok(()) };
-    let error = json!({"type": error.kind(), "message": format!("{error} (`{server}`)"),
-        "mcp_server_name": server, "retry_status": {"type": "retrying"}});
-    journal.emit("session.error", json!({"error": error}));
-    journal.save().map(|_| ())
 }
 
 async fn use_tool(world: &World, session: &str, links: &Links, tool: &Value) -> Result<(), Refusal> {
@@ -402,185 +289,4 @@ async fn think(world: &World, session: &str, links: &Links) -> Result<(), Refusa
         journal.save()?;
     }
     Ok(())
-}
-
-fn conversation(journal: &Journal<'_>, session: &str, links: &Links) -> Conversation {
-    let done = |event: &Value| !field(event, "processed_at").is_null();
-    let mut conversation = Conversation {
-        session_id: session.to_owned(),
-        agent: field(journal.session(), "agent").clone(),
-        history: journal.stored(0).into_iter().filter(done).collect(),
-        turn: journal.stored(journal.inner.turn_start).into_iter().filter(done).collect(),
-        tools: Vec::new(),
-        unreachable: links.failed.clone(),
-    };
-    for tool in list(&conversation.agent, "tools") {
-        match text(tool, "type") {
-            AGENT_TOOLSET => {
-                let enabled = BUILT_IN.into_iter().filter(|name| tool_setting(tool, name).0);
-                let schema = json!({"type": "object"});
-                conversation
-                    .tools
-                    .extend(enabled.map(|name| Tool::new(ToolSource::BuiltIn, name, schema.clone())));
-            }
-            "mcp_toolset" => {
-                let link = links.open.get(text(tool, "mcp_server_name"));
-                let offered = link.map(Link::tools).unwrap_or_default().iter();
-                conversation.tools.extend(offered.filter(|offer| tool_setting(tool, &offer.name).0).cloned());
-            }
-            _ => {
-                let schema = field(tool, "input_schema").clone();
-                conversation.tools.push(Tool::new(ToolSource::Custom, text(tool, "name"), schema));
-            }
-        }
-    }
-    conversation
-}
-
-/// Writes the events of a reply. Returns how long the session has to pause, if it was rescheduled.
-fn tell(
-    journal: &mut Journal<'_>,
-    conversation: &Conversation,
-    span: &str,
-    reply: Reply,
-) -> Option<std::time::Duration> {
-    let mut output = 0;
-    let mut uses = false;
-    for block in reply.blocks {
-        match block {
-            Block::Thinking => {
-                journal.emit("agent.thinking", json!({}));
-            }
-            Block::Say(said) => {
-                output += tokens(&said);
-                journal.emit("agent.message", json!({"content": [{"type": "text", "text": said}]}));
-            }
-            Block::Use { source, name, input } => {
-                uses = true;
-                output += tokens(&name) + tokens(&Value::Object(input.clone()).to_string());
-                emit_use(journal, &conversation.agent, &source, &name, input);
-            }
-        }
-    }
-    let input = conversation.history.iter().map(|event| tokens(&field(event, "content").to_string())).sum();
-    journal.emit("span.model_request_end", span_end(span, input, output, false));
-    add_usage(journal, input, output);
-    if uses {
-        return None;
-    }
-    let error = |journal: &mut Journal<'_>, kind: &str, message: String, retry: &str| {
-        let error = json!({"type": kind, "message": message, "retry_status": {"type": retry}});
-        journal.emit("session.error", json!({"error": error}));
-    };
-    match reply.stop {
-        Stop::Continue => {}
-        Stop::EndTurn => {
-            judge(journal, &conversation.turn);
-            let queued = journal.inbox();
-            if queued.iter().any(|event| text(event, "type") == "user.message") {
-                begin(journal, queued);
-            } else {
-                journal.rest(json!({"type": "end_turn"}), Value::Null);
-            }
-        }
-        Stop::Refusal { category, explanation } => {
-            let details = json!({"type": "refusal", "category": category, "explanation": explanation});
-            journal.rest(json!({"type": "refusal"}), details);
-        }
-        Stop::Failed { kind, message } => {
-            error(journal, &kind, message, "exhausted");
-            journal.rest(json!({"type": "retries_exhausted"}), Value::Null);
-        }
-        Stop::Terminated { message } => {
-            error(journal, "unknown_error", message, "terminal");
-            journal.terminate();
-        }
-        Stop::Rescheduled(pause) => {
-            error(journal, "model_overloaded_error", "the model is overloaded".to_owned(), "retrying");
-            set(journal.session_mut(), "status", "rescheduling");
-            journal.emit("session.status_rescheduled", json!({}));
-            return Some(pause);
-        }
-    }
-    None
-}
-
-fn emit_use(
-    journal: &mut Journal<'_>,
-    agent: &Value,
-    source: &ToolSource,
-    name: &str,
-    input: Map<String, Value>,
-) {
-    let policy = |matches: &dyn Fn(&Value) -> bool| {
-        let toolset = list(agent, "tools").iter().find(|tool| matches(tool));
-        toolset.map_or((false, String::new()), |toolset| tool_setting(toolset, name))
-    };
-    let (kind, (enabled, policy)) = match source {
-        ToolSource::Custom => {
-            journal.emit("agent.custom_tool_use", json!({"name": name, "input": input}));
-            return;
-        }
-        ToolSource::BuiltIn => ("agent.tool_use", policy(&|tool| text(tool, "type") == AGENT_TOOLSET)),
-        ToolSource::Mcp(server) => {
-            ("agent.mcp_tool_use", policy(&|tool| text(tool, "mcp_server_name") == server.as_str()))
-        }
-    };
-    let permission = match policy.as_str() {
-        _ if !enabled => "deny",
-        "always_ask" => "ask",
-        _ => "allow",
-    };
-    let evaluation = match policy.as_str() {
-        "auto" => json!({"type": "auto", "evaluated_permission": {"type": permission}}),
-        policy => json!({"type": policy}),
-    };
-    let mut fields = json!({"name": name, "input": input, "evaluated_permission": permission});
-    if enabled {
-        set(&mut fields, "evaluation", evaluation);
-    }
-    if let ToolSource::Mcp(server) = source {
-        set(&mut fields, "mcp_server_name", server.as_str());
-    }
-    journal.emit(kind, fields);
-}
-
-/// The outcomes that were asked for in this turn are always satisfied at its end.
-fn judge(journal: &mut Journal<'_>, turn: &[Value]) {
-    for asked in turn.iter().filter(|event| text(event, "type") == "user.define_outcome") {
-        let id = text(asked, "outcome_id");
-        let start = journal.emit("span.outcome_evaluation_start", json!({"outcome_id": id, "iteration": 1}));
-        let usage = json!({"input_tokens": 0, "output_tokens": 0, "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0});
-        let end = json!({"outcome_id": id, "iteration": 1, "outcome_evaluation_start_id": field(&start, "id"),
-            "result": "satisfied", "explanation": "the emulator is always satisfied", "usage": usage});
-        let end = journal.emit("span.outcome_evaluation_end", end);
-        let mut evaluations = list(journal.session(), "outcome_evaluations").to_vec();
-        for evaluation in evaluations.iter_mut().filter(|evaluation| text(evaluation, "outcome_id") == id) {
-            set(evaluation, "result", "satisfied");
-            set(evaluation, "iteration", 1);
-            set(evaluation, "completed_at", field(&end, "processed_at").clone());
-        }
-        set(journal.session_mut(), "outcome_evaluations", evaluations);
-    }
-}
-
-/// About four characters make a token; the point is that the same turn always costs the same.
-fn tokens(text: &str) -> u64 {
-    u64::try_from(text.chars().count().div_ceil(4)).unwrap_or(u64::MAX)
-}
-
-fn span_end(start: &str, input: u64, output: u64, is_error: bool) -> Value {
-    let usage = json!({"input_tokens": input, "output_tokens": output, "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0});
-    json!({"model_request_start_id": start, "is_error": is_error, "model_usage": usage})
-}
-
-fn add_usage(journal: &mut Journal<'_>, input: u64, output: u64) {
-    let mut usage = field(journal.session(), "usage").clone();
-    for (key, more) in [("input_tokens", input), ("output_tokens", output)] {
-        let sum = field(&usage, key).as_u64().unwrap_or(0) + more;
-        set(&mut usage, key, sum);
-    }
-    set(journal.session_mut(), "usage", usage);
 }

@@ -69,6 +69,11 @@ impl Running {
         }
     }
 
+    /// Forgets the session's task, which is no more.
+    pub(crate) fn forget(&self, session: &str) {
+        self.runs().remove(session);
+    }
+
     /// What is cancelled when the user interrupts the session's work.
     pub(crate) fn interruption(&self, session: &str) -> CancellationToken {
         self.runs().get(session).map(|run| run.interrupt.clone()).unwrap_or_default()

@@ -141,7 +141,7 @@ def skills():
     second = client.skills.versions.create(skill.id, files=skill_files())
     assert second.name == "refund-policy" and second.skill_id == skill.id
     assert [version.id for version in client.skills.versions.list(skill.id)] == [second.id, skill.latest_version_id]
-    packed = client.skills.versions.download(second.id, skill_id=skill.id)
+    packed = client.beta.skills.versions.download(second.id, skill_id=skill.id)
     names = sorted(zipfile.ZipFile(io.BytesIO(packed.read())).namelist())
     assert names == ["refund-policy/SKILL.md", "refund-policy/scripts/refund.py"], names
     agent = beta.agents.create(
