@@ -29,7 +29,9 @@ pub(crate) fn create(db: &mut Db, call: &Call, vault: &str) -> Result<Value, Ref
     let body = Body::parse(&call.body, &FIELDS)?;
     vaults::find_active(db, vault)?;
     let name = body.optional("display_name", 255)?;
-    let auth = resolve(body.get("auth").unwrap_or(&Value::Null))?;
+    let sent = body.get("auth").unwrap_or(&Value::Null);
+    check_expiry(sent)?;
+    let auth = resolve(sent)?;
     let metadata = metadata(&json!({}), body.get("metadata"), false)?;
     let active = || db.children(Table::Credentials, vault).filter(|(_, row)| !archived(&row.public));
     if active().any(|(_, row)| key_of(field(&row.public, "auth")) == key_of(&auth)) {
@@ -80,6 +82,7 @@ pub(crate) fn update(db: &mut Db, call: &Call, vault: &str, id: &str) -> Result<
         if let Some(path) = FIXED.into_iter().find(changed) {
             return Err(Refusal::invalid(format!("auth{}: cannot be changed", path.replace('/', "."))));
         }
+        check_expiry(patch)?;
         merge(&mut auth, patch);
         auth = resolve(&auth)?;
     }
@@ -229,6 +232,14 @@ fn resolve(auth: &Value) -> Result<Value, Refusal> {
         other => return Err(Refusal::invalid(format!("auth.type: unknown type `{other}`"))),
     }
     Ok(Value::Object(resolved))
+}
+
+/// A new expiry must lie in the future; a stored one may have passed.
+fn check_expiry(sent: &Value) -> Result<(), Refusal> {
+    match text(sent, "expires_at").parse::<Timestamp>() {
+        Ok(at) if at <= Timestamp::now() => Err(Refusal::invalid("auth.expires_at: must be in the future")),
+        _ => Ok(()),
+    }
 }
 
 fn check_refresh(refresh: &Value) -> Result<(), Refusal> {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc;
 
 /// How far a listener may fall behind before its stream is cut, in events.
-const BACKLOG: usize = 4096;
+const BACKLOG: usize = 65_536;
 
 /// The open event streams. A listener gets what happens after it came, in order, or its stream ends.
 #[derive(Debug, Default)]

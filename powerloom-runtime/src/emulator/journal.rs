@@ -97,8 +97,9 @@ impl<'a> Journal<'a> {
 
     /// The events that wait to be processed, oldest first.
     pub(crate) fn inbox(&self) -> Vec<Value> {
-        let queued = self.stored(0).into_iter().filter(|event| field(event, "processed_at").is_null());
-        queued.collect()
+        let rows = self.db.children(Table::Events, &self.id);
+        let queued = rows.filter(|(_, row)| field(&row.public, "processed_at").is_null());
+        queued.map(|(_, row)| row.public.clone()).collect()
     }
 
     /// Adds an event that happens now, and returns it.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// `GET /v1/sessions/{id}/events/stream` and `GET /v1/sessions/{id}/threads/{id}/stream`
 ///
 /// The stream stays open when the session rests. It ends when the session is deleted or terminated, when the reader
-/// falls 4096 events behind, and when the emulator stops.
+/// falls 65 536 events behind, and when the emulator stops.
 pub(crate) fn open(
     world: &Arc<World>,
     call: &Call,

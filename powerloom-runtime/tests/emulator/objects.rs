@@ -199,6 +199,9 @@ async fn what_names_a_credential_cannot_change_and_a_vault_holds_twenty() {
     let own = format!("{path}/{}", id(&api.post(&path, bearer("https://mcp.test/0")).await));
     let auth = |auth: Value| json!({"auth": auth});
     assert_eq!(api.refused(&own, auth(json!({"type": "mcp_oauth", "access_token": "x"}))).await, 400);
+    let expired = json!({"type": "mcp_oauth", "mcp_server_url": "https://mcp.test/o", "access_token": "x",
+        "expires_at": "2020-01-01T00:00:00Z"});
+    assert_eq!(api.refused(&path, auth(expired)).await, 400);
     let moved = json!({"type": "static_bearer", "mcp_server_url": "https://other.test"});
     assert_eq!(api.refused(&own, auth(moved)).await, 400);
     api.post(&own, auth(json!({"type": "static_bearer", "token": "new"}))).await;

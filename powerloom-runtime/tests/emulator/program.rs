@@ -44,6 +44,39 @@ async fn it_tells_its_address_first_and_ends_cleanly_on_a_signal() {
     assert_eq!(rest, "", "stdout holds that one line only");
 }
 
+#[tokio::test]
+async fn what_was_answered_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let arguments = ["--state", state.to_str().unwrap()];
+    let http = reqwest::Client::new();
+    let request = |method: reqwest::Method, url: &str| {
+        let request = http.request(method, format!("{url}/v1/agents")).header("x-api-key", "k");
+        request.header("anthropic-version", "2026-10-21").header("anthropic-beta", crate::api::BETA)
+    };
+    let mut made = Vec::new();
+    for round in 0..3 {
+        let (mut child, url) = start(&arguments);
+        for index in 0..5 {
+            let name = format!("{round}.{index}");
+            let body = serde_json::json!({"name": name, "model": "m"});
+            let sent = request(reqwest::Method::POST, &url).json(&body).send().await.unwrap();
+            assert_eq!(sent.status(), 200);
+            made.insert(0, name);
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let (mut child, url) = start(&arguments);
+    let listed = request(reqwest::Method::GET, &url).send().await.unwrap();
+    let listed: serde_json::Value = listed.json().await.unwrap();
+    let names: Vec<&str> =
+        listed["data"].as_array().unwrap().iter().map(|agent| agent["name"].as_str().unwrap()).collect();
+    assert_eq!(names, made);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn bad_arguments_end_with_two_and_help_shows_an_example() {
     assert_eq!(run(&["--listen", "nowhere"]).status.code(), Some(2));

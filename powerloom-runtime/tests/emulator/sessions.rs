@@ -187,6 +187,41 @@ async fn a_turn_can_refuse_fail_be_rescheduled_or_break_the_session() {
     assert_eq!(api.get(&format!("/v1/sessions/{session}")).await["status"], "terminated");
 }
 
+/// A model that is broken.
+#[derive(Debug)]
+struct Broken;
+
+#[async_trait::async_trait]
+impl powerloom_runtime::emulator::Model for Broken {
+    async fn next(
+        &self,
+        _: &powerloom_runtime::emulator::Conversation,
+    ) -> powerloom_runtime::emulator::Reply {
+        panic!("this model is broken")
+    }
+}
+
+#[tokio::test]
+async fn an_interrupt_frees_a_session_whose_model_panicked() {
+    let api = Api::over(Emulator::builder().model(Broken)).await;
+    let session = api.session(json!({}), json!({})).await;
+    let mut stream = api.stream(&session).await;
+    api.say(&session, "hello").await;
+    stream.until("span.model_request_start").await;
+    tokio::task::yield_now().await;
+    let interrupt = json!({"events": [{"type": "user.interrupt"}]});
+    api.post(&format!("/v1/sessions/{session}/events"), interrupt).await;
+    stream.until("session.status_idle").await;
+}
+
+#[tokio::test]
+async fn ten_thousand_events_reach_a_reader_that_was_there() {
+    let api = Api::start().await;
+    let session = api.session(json!({}), json!({})).await;
+    let events = api.turn(&session, "say 10000 messages").await;
+    assert_eq!(of_kind(&events, "agent.message").len(), 10_000);
+}
+
 #[tokio::test]
 async fn the_history_can_be_filtered_ordered_and_paged() {
     let api = Api::start().await;
