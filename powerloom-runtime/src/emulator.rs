@@ -34,6 +34,7 @@ mod journal;
 mod links;
 mod mcp;
 mod model;
+mod oauth;
 mod page;
 mod pending;
 mod query;

@@ -126,18 +126,28 @@ pub(crate) fn delete(db: &mut Db, vault: &str, id: &str) -> Result<Value, Refusa
     Ok(json!({"id": id, "type": "vault_credential_deleted"}))
 }
 
-/// The bearer for the MCP server at `url`: the first match in the order of `vaults` wins.
-pub(crate) fn bearer_for(db: &Db, vaults: &[Value], url: &str) -> Option<String> {
+/// The id and the secrets of the credential for the MCP server at `url`: the first match in the order of `vaults` wins.
+pub(crate) fn credential_for(db: &Db, vaults: &[Value], url: &str) -> Option<(String, Value)> {
     let wanted = normal_url(url);
     vaults.iter().filter_map(Value::as_str).find_map(|vault| {
-        let matches = |row: &&Row| {
+        let matches = |row: &Row| {
             let own = text(field(&row.public, "auth"), "mcp_server_url");
             !archived(&row.public) && !own.is_empty() && normal_url(own) == wanted
         };
-        let row = db.children(Table::Credentials, vault).map(|(_, row)| row).find(matches)?;
-        let secret = row.hidden.get("token").or_else(|| row.hidden.get("access_token"))?;
-        secret.as_str().map(str::to_owned)
+        let (id, row) = db.children(Table::Credentials, vault).find(|(_, row)| matches(row))?;
+        Some((id.to_owned(), row.hidden.clone()))
     })
+}
+
+/// Stores new tokens of the credential `id`, if it is still there and active.
+pub(crate) fn store_tokens(db: &mut Db, id: &str, auth: &Value) -> Result<(), Refusal> {
+    let row = db.get(Table::Credentials, id).filter(|row| !archived(&row.public));
+    let Some(mut row) = row.cloned() else { return Ok(()) };
+    set(&mut row.public, "auth", without_secrets(auth));
+    row.hidden = auth.clone();
+    let mut commit = Commit::default();
+    commit.put(Table::Credentials, id, row);
+    db.commit(commit)
 }
 
 /// Scheme and host in lower case, without default port and without trailing slash.

@@ -161,3 +161,68 @@ async fn an_oauth_credential_is_tried_on_its_server() {
     server.rotate("other");
     assert_eq!(api.poke(&format!("{own}/mcp_oauth_validate")).await["status"], "invalid");
 }
+
+/// A token endpoint that gives `right` for the refresh token `first`, and only with the client's secret.
+async fn token_endpoint() -> String {
+    let answer = async |headers: axum::http::HeaderMap, body: String| {
+        let basic = headers.get("authorization").is_some_and(|value| value == "Basic YzpzM2NyM3Q=");
+        if !basic || !body.contains("grant_type=refresh_token") || !body.contains("refresh_token=first") {
+            return (axum::http::StatusCode::BAD_REQUEST, "{}".to_owned());
+        }
+        let tokens = json!({"access_token": "right", "refresh_token": "second", "expires_in": 3600});
+        (axum::http::StatusCode::OK, tokens.to_string())
+    };
+    let router = axum::Router::new().route("/token", axum::routing::post(answer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/token", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+#[tokio::test]
+async fn a_token_that_expired_is_refreshed_and_stays_secret() {
+    let (api, server) = (Api::start().await, McpServer::start("right").await);
+    let vault = id(&api.post("/v1/vaults", json!({"display_name": "v"})).await);
+    let path = format!("/v1/vaults/{vault}/credentials");
+    let refresh = |token: &str, endpoint: &str| {
+        json!({"token_endpoint": endpoint, "client_id": "c", "refresh_token": token,
+            "token_endpoint_auth": {"type": "client_secret_basic", "client_secret": "s3cr3t"}})
+    };
+    let auth = json!({"type": "mcp_oauth", "mcp_server_url": server.url, "access_token": "stale",
+        "refresh": refresh("first", &token_endpoint().await)});
+    let own = format!("{path}/{}", id(&api.post(&path, json!({"auth": auth})).await));
+    let validation = api.poke(&format!("{own}/mcp_oauth_validate")).await;
+    assert_eq!(
+        (&validation["status"], &validation["refresh"]["status"]),
+        (&json!("valid"), &json!("succeeded"))
+    );
+    let shown = api.get(&own).await;
+    assert!(shown["auth"]["expires_at"].is_string());
+    assert!(!shown.to_string().contains("right") && !shown.to_string().contains("second"), "{shown}");
+    let session = api.session(agent(&server.url, "always_allow"), json!({"vault_ids": [vault]})).await;
+    assert!(of_kind(&api.turn(&session, "hello").await, "session.error").is_empty());
+    server.rotate("newer");
+    let validation = api.poke(&format!("{own}/mcp_oauth_validate")).await;
+    assert_eq!(
+        (&validation["status"], &validation["refresh"]["status"]),
+        (&json!("invalid"), &json!("failed"))
+    );
+}
+
+#[tokio::test]
+async fn a_session_connects_with_a_fresh_token() {
+    let (api, server) = (Api::start().await, McpServer::start("right").await);
+    let vault = id(&api.post("/v1/vaults", json!({"display_name": "v"})).await);
+    let soon = jiff::Timestamp::now() + std::time::Duration::from_millis(200);
+    let auth = json!({"type": "mcp_oauth", "mcp_server_url": server.url, "access_token": "stale", "expires_at": soon,
+        "refresh": {"token_endpoint": token_endpoint().await, "client_id": "c", "refresh_token": "first",
+            "token_endpoint_auth": {"type": "client_secret_basic", "client_secret": "s3cr3t"}}});
+    api.post(&format!("/v1/vaults/{vault}/credentials"), json!({"auth": auth})).await;
+    let session = api.session(agent(&server.url, "always_allow"), json!({"vault_ids": [vault]})).await;
+    while jiff::Timestamp::now() <= soon {
+        tokio::task::yield_now().await;
+    }
+    let events = api.turn(&session, "call orders.get_order {\"order_id\": \"A\"}").await;
+    assert!(of_kind(&events, "session.error").is_empty(), "{events:?}");
+    assert_eq!(server.calls(), ["get_order A"]);
+}
