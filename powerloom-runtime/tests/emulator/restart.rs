@@ -73,6 +73,27 @@ async fn a_tool_call_that_was_under_way_is_not_made_twice() {
     assert_eq!((results, server.calls().len()), (1, 1));
 }
 
+#[tokio::test]
+async fn a_session_that_waits_for_its_client_still_waits_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let api = Api::over(Emulator::builder().state(&state)).await;
+    let ask = json!({"permission_policy": {"type": "always_ask"}});
+    let tools = json!({"tools": [{"type": "agent_toolset_20260401", "default_config": ask}]});
+    let session = api.session(tools, json!({})).await;
+    let events = api.turn(&session, "use bash echo one").await;
+    let used = id(of_kind(&events, "agent.tool_use")[0]);
+    api.emulator.shutdown().await;
+
+    let api = Api::over(Emulator::builder().state(&state)).await;
+    let mut stream = api.stream(&session).await;
+    let confirmation = json!({"type": "user.tool_confirmation", "tool_use_id": used, "result": "allow"});
+    api.post(&format!("/v1/sessions/{session}/events"), json!({"events": [confirmation]})).await;
+    let events = stream.until("session.status_idle").await;
+    assert_eq!(of_kind(&events, "agent.tool_result")[0]["content"][0]["text"], "one");
+    assert_eq!(events.last().unwrap()["stop_reason"]["type"], "end_turn");
+}
+
 /// Says everything back.
 #[derive(Debug)]
 struct Parrot;

@@ -135,6 +135,23 @@ async fn a_built_in_tool_that_must_ask_waits_for_every_answer() {
 }
 
 #[tokio::test]
+async fn an_interrupt_also_ends_the_wait_for_an_answer_and_a_queued_message_follows() {
+    let api = Api::start().await;
+    let session = api.session(json!({"tools": toolset(BASH_ASKS)}), json!({})).await;
+    let used = id(of_kind(&api.turn(&session, "use bash echo one").await, "agent.tool_use")[0]);
+    let mut stream = api.stream(&session).await;
+    api.say(&session, "next").await;
+    let interrupt = json!({"events": [{"type": "user.interrupt"}]});
+    api.post(&format!("/v1/sessions/{session}/events"), interrupt).await;
+    let events = stream.until("session.status_idle").await;
+    let result = of_kind(&events, "agent.tool_result")[0];
+    assert_eq!((&result["tool_use_id"], &result["is_error"]), (&json!(used), &json!(true)));
+    assert_eq!(events.last().unwrap()["stop_reason"]["type"], "end_turn");
+    let events = stream.until("session.status_idle").await;
+    assert_eq!(of_kind(&events, "agent.message")[0]["content"][0]["text"], "Answer: next");
+}
+
+#[tokio::test]
 async fn a_custom_tool_is_the_clients_to_run() {
     let api = Api::start().await;
     let tool =
