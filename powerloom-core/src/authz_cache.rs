@@ -1,0 +1,202 @@
+//! The authorization snapshots this process has in memory, one per organization, each with its epoch.
+//!
+//! A snapshot is never trusted by age alone: a change carries its epoch as a precondition, so the store refuses
+//! what was judged by an outdated one. A read may use one that is at most `authz_staleness` old.
+
+use crate::authz::{
+    AgentData, AuthzData, AuthzSnapshot, BindingData, GroupData, MembershipData, OuData, RoleData, UserData,
+};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::id::OrgId;
+use crate::permission::{PermissionPattern, PermissionSet};
+use crate::record::{KindName, Record, RecordRow, Schema, Stage};
+use crate::resource::agent::Agent;
+use crate::resource::group::{Group, GroupMembership};
+use crate::resource::ou::Ou;
+use crate::resource::role::Role;
+use crate::resource::role_binding::RoleBinding;
+use crate::resource::user::User;
+use crate::store::{RecordCursor, RecordQuery, Store};
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+/// The snapshots by organization.
+#[derive(Debug, Default)]
+pub(crate) struct AuthzCache {
+    cached: ArcSwap<HashMap<OrgId, Arc<Cached>>>,
+}
+
+#[derive(Debug)]
+struct Cached {
+    snapshot: Arc<AuthzSnapshot>,
+    /// When the store last said that this epoch is the present one, in microseconds.
+    confirmed: AtomicI64,
+}
+
+impl AuthzCache {
+    /// A snapshot that was current at most `staleness` ago.
+    pub(crate) async fn get(
+        &self,
+        store: &dyn Store,
+        org: OrgId,
+        now: Timestamp,
+        staleness: Duration,
+    ) -> Result<Arc<AuthzSnapshot>> {
+        let cached = self.cached.load().get(&org).cloned();
+        if let Some(cached) = &cached {
+            let confirmed = Timestamp::from_micros(cached.confirmed.load(Ordering::Acquire));
+            if now >= confirmed && now.since(confirmed) < staleness {
+                return Ok(cached.snapshot.clone());
+            }
+        }
+        let epoch = epoch(store, org).await?;
+        match cached {
+            Some(cached) if cached.snapshot.epoch() == epoch => {
+                cached.confirmed.store(now.as_micros(), Ordering::Release);
+                Ok(cached.snapshot.clone())
+            }
+            _ => {
+                let snapshot = Arc::new(load(store, org).await?);
+                self.put(org, snapshot.clone(), now);
+                Ok(snapshot)
+            }
+        }
+    }
+
+    /// Puts a snapshot in the place of an older one; never the other way round.
+    pub(crate) fn put(&self, org: OrgId, snapshot: Arc<AuthzSnapshot>, now: Timestamp) {
+        self.cached.rcu(|cached| {
+            let mut next = HashMap::clone(cached);
+            let newer = next.get(&org).is_none_or(|held| held.snapshot.epoch() <= snapshot.epoch());
+            if newer {
+                let confirmed = AtomicI64::new(now.as_micros());
+                next.insert(org, Arc::new(Cached { snapshot: snapshot.clone(), confirmed }));
+            }
+            next
+        });
+    }
+
+    /// The next look asks the store again.
+    pub(crate) fn doubt(&self, org: OrgId) {
+        if let Some(cached) = self.cached.load().get(&org) {
+            cached.confirmed.store(i64::MIN, Ordering::Release);
+        }
+    }
+}
+
+async fn epoch(store: &dyn Store, org: OrgId) -> Result<u64> {
+    let row = store.org(org).await?.ok_or_else(|| Error::not_found("organization", org))?;
+    Ok(row.authz_epoch)
+}
+
+/// Reads all authorization data and compiles it. An epoch that moves meanwhile means: read again.
+async fn load(store: &dyn Store, org: OrgId) -> Result<AuthzSnapshot> {
+    loop {
+        let before = epoch(store, org).await?;
+        let data = authz_data(read_rows(store, org).await?.iter())?;
+        if epoch(store, org).await? == before {
+            return compile(org, before, data);
+        }
+    }
+}
+
+/// Compiles a snapshot of the stored rows with `changed` in the place of their older selves: what authorization
+/// would be after a change.
+pub(crate) async fn preview(
+    store: &dyn Store,
+    org: OrgId,
+    epoch: u64,
+    changed: &[RecordRow],
+) -> Result<AuthzSnapshot> {
+    let mut rows = read_rows(store, org).await?;
+    rows.retain(|row| !changed.iter().any(|new| new.meta.id == row.meta.id && new.kind == row.kind));
+    rows.extend(changed.iter().cloned());
+    compile(org, epoch, authz_data(rows.iter())?)
+}
+
+fn compile(org: OrgId, epoch: u64, data: AuthzData) -> Result<AuthzSnapshot> {
+    AuthzSnapshot::compile(org, epoch, data).map_err(|error| Error::AuthzData { message: error.to_string() })
+}
+
+async fn read_rows(store: &dyn Store, org: OrgId) -> Result<Vec<RecordRow>> {
+    let mut rows = Vec::new();
+    let kinds: [KindName; 7] =
+        [Ou::KIND, User::KIND, Group::KIND, GroupMembership::KIND, Role::KIND, Agent::KIND, RoleBinding::KIND];
+    for kind in kinds {
+        let mut query = RecordQuery { kind: Some(kind), ..RecordQuery::default() };
+        loop {
+            let page = store.list_records(org, &query).await?;
+            let Some(last) = page.last() else { break };
+            query.after =
+                Some(RecordCursor { kind: last.kind.clone(), name: last.meta.name.clone(), id: last.meta.id });
+            rows.extend(page);
+        }
+    }
+    Ok(rows)
+}
+
+/// The authorization data in `rows`; archived records and other kinds do not count.
+fn authz_data<'a>(rows: impl Iterator<Item = &'a RecordRow>) -> Result<AuthzData> {
+    let mut data = AuthzData::default();
+    for row in rows.filter(|row| row.meta.stage != Stage::Archived) {
+        let (id, ou) = (row.meta.id, row.meta.ou);
+        match row.kind.as_str() {
+            "OU" => {
+                let parent = (id != ou).then_some(ou);
+                data.ous.push(OuData { id, parent, name: row.meta.name.parse()? });
+            }
+            "User" => {
+                let user = Record::<User>::read(row)?.spec;
+                data.users.push(UserData { id, email: user.email, home_ou: ou, disabled: user.disabled });
+            }
+            "Group" => data.groups.push(GroupData { id, ou, name: row.meta.name.parse()? }),
+            "GroupMembership" => {
+                let membership = Record::<GroupMembership>::read(row)?.spec;
+                data.memberships.push(MembershipData { group: membership.group, member: membership.member });
+            }
+            "Role" => data.roles.push(RoleData {
+                id,
+                name: row.meta.name.parse()?,
+                permissions: permissions(&Record::<Role>::read(row)?.spec.permissions),
+                owning_ou: Some(ou),
+            }),
+            "Agent" => {
+                let agent = Record::<Agent>::read(row)?.spec;
+                data.agents.push(AgentData {
+                    id,
+                    ou,
+                    name: row.meta.name.parse()?,
+                    kind: agent.agent_kind,
+                    owner: agent.owner_principal,
+                    boundary: agent.permission_boundary.as_deref().map(permissions),
+                    archived: row.meta.stage != Stage::Live,
+                });
+            }
+            "RoleBinding" => data.bindings.push(binding_data(row)?),
+            _ => {}
+        }
+    }
+    Ok(data)
+}
+
+/// The binding in a row.
+pub(crate) fn binding_data(row: &RecordRow) -> Result<BindingData> {
+    let spec = Record::<RoleBinding>::read(row)?.spec;
+    Ok(BindingData {
+        id: row.meta.id,
+        principal: spec.principal,
+        role: spec.role,
+        scope: row.meta.ou,
+        effect: spec.effect,
+        expires_at: spec.expires_at,
+    })
+}
+
+/// What a list of patterns permits.
+pub(crate) fn permissions(patterns: &[PermissionPattern]) -> PermissionSet {
+    patterns.iter().fold(PermissionSet::EMPTY, |set, pattern| set.union(pattern.permissions()))
+}

@@ -1,0 +1,14 @@
+//! What each action of a [`Mutation`](crate::door::mutation::Mutation) checks and writes, one file each.
+
+pub(crate) mod archive;
+pub(crate) mod attach;
+pub(crate) mod create;
+pub(crate) mod credential;
+pub(crate) mod desire;
+pub(crate) mod erase;
+pub(crate) mod escalation;
+pub(crate) mod invoke;
+pub(crate) mod move_ou;
+pub(crate) mod publish;
+pub(crate) mod reset;
+pub(crate) mod update;

@@ -1,0 +1,142 @@
+//! Changing a resource: absent fields stay, `null` clears, a list replaces the list (sem. 2.3.2).
+
+use crate::audit::Change;
+use crate::door::action::create::check_servers;
+use crate::door::work::{AuthzEffect, Draft, Step, Work};
+use crate::error::{Conflict, Error, Result};
+use crate::invalid::Invalid;
+use crate::record::{RecordRow, ResourceKey};
+use crate::resource::field::Field;
+use crate::resource::kind::{Kind, Reference};
+use crate::store::{Precondition, Write};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// Checks and writes an `update`.
+pub(crate) async fn update(
+    work: &mut Work<'_>,
+    target: &ResourceKey,
+    expect: Option<u64>,
+    patch: &Map<String, Value>,
+) -> Step<Draft> {
+    let kind = work.plane.catalogue.kind(&target.kind)?.clone();
+    for name in patch.keys() {
+        field(&kind, name)?;
+    }
+    let row = work.row(target).await?;
+    work.about(&target.kind, target.id, "update", Work::judged_at(&row));
+    change(work, &kind, row, expect, patch).await
+}
+
+/// Changes `row` by `patch`; the pass already says what it is about.
+pub(crate) async fn change(
+    work: &mut Work<'_>,
+    kind: &Arc<dyn Kind>,
+    row: RecordRow,
+    expect: Option<u64>,
+    patch: &Map<String, Value>,
+) -> Step<Draft> {
+    let spec = kind.check(&merge(kind, &row.spec, patch)?)?;
+    let references = kind.references(&spec)?;
+    let old: Vec<Reference> = kind.references(&row.spec)?;
+    // Only what is new must be permitted and live: what was attached earlier stays.
+    let new: Vec<Reference> =
+        references.iter().filter(|new| !old.iter().any(|old| old.target == new.target)).cloned().collect();
+    let next = RecordRow {
+        refs: kept_refs(&row, &old).chain(references.iter().map(|reference| reference.target.clone())).collect(),
+        spec,
+        ..row.clone()
+    };
+
+    work.require(kind.permissions().update, Work::judged_at(&row))?;
+    let rows = work.referred(&new).await?;
+    work.require_use(&new, &rows).await?;
+    work.guard_escalation(&next, Some(&row.spec)).await?;
+    work.replay().await?;
+
+    if !row.is_live() {
+        return Err(Conflict::Archived { what: row.kind.to_string(), name: row.meta.name }.into());
+    }
+    if let Some(expected) = expect.filter(|expected| *expected != row.meta.version) {
+        return Err(Error::VersionMismatch { key: row.key(), expected, found: row.meta.version }.into());
+    }
+    if next.spec == row.spec {
+        return Ok(Draft::unchanged(row));
+    }
+    check_servers(&next, &work.plane.store.records(work.org.id, &next.refs).await?)?;
+    put(work, kind, &row, next, &new).await
+}
+
+async fn put(
+    work: &Work<'_>,
+    kind: &Arc<dyn Kind>,
+    row: &RecordRow,
+    mut next: RecordRow,
+    new: &[Reference],
+) -> Step<Draft> {
+    next.meta.version += 1;
+    next.meta.generation += 1;
+    next.meta.updated_at = work.now;
+    let (before, after) = difference(&row.spec, &next.spec);
+    let mut draft = Draft::new(Some(next.clone()), Change { before, after, detail: None });
+    draft.expect.push(Precondition::RecordVersion { key: row.key(), version: row.meta.version });
+    draft.expect.extend(new.iter().map(|reference| Precondition::Live(reference.target.clone())));
+    if kind.authz() {
+        work.guard_last_org_admin(std::slice::from_ref(&next)).await?;
+        draft.authz = AuthzEffect::Other;
+        draft.write.push(Write::BumpAuthzEpoch);
+    }
+    draft.write.extend(work.desire(std::slice::from_ref(&next)).await?);
+    draft.write.push(Write::PutRecord(Box::new(next)));
+    Ok(draft)
+}
+
+/// References that do not come from the spec stay, such as that of a credential to its vault.
+fn kept_refs<'r>(row: &'r RecordRow, old: &'r [Reference]) -> impl Iterator<Item = ResourceKey> + 'r {
+    row.refs.iter().filter(|key| !old.iter().any(|reference| reference.target == **key)).cloned()
+}
+
+/// The spec after the patch. A field that cannot change must not.
+fn merge(kind: &Arc<dyn Kind>, spec: &Value, patch: &Map<String, Value>) -> Result<Value> {
+    let mut merged = spec.as_object().cloned().unwrap_or_default();
+    for (name, value) in patch {
+        let field = field(kind, name)?;
+        let old = merged.get(name).unwrap_or(&Value::Null);
+        if field.immutable && old != value {
+            return Err(Conflict::Immutable { field: format!("spec.{name}") }.into());
+        }
+        if value.is_null() {
+            merged.remove(name);
+        } else {
+            merged.insert(name.clone(), value.clone());
+        }
+    }
+    Ok(Value::Object(merged))
+}
+
+fn field<'k>(kind: &'k Arc<dyn Kind>, name: &str) -> Result<&'k Field> {
+    let fields = kind.fields();
+    fields.iter().find(|field| field.spec == name).ok_or_else(|| {
+        let known: Vec<&str> = fields.iter().map(|field| field.spec).collect();
+        let nearest = known.iter().max_by(|a, b| {
+            strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
+        });
+        let hint = nearest.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        Invalid::hidden(format!("spec.{}", crate::invalid::shown(name)), format!("one of {}{hint}", known.join(", "))).into()
+    })
+}
+
+/// The fields that differ, before and after.
+fn difference(before: &Value, after: &Value) -> (Value, Value) {
+    let empty = Map::new();
+    let (old, new) = (before.as_object().unwrap_or(&empty), after.as_object().unwrap_or(&empty));
+    let mut changed = (Map::new(), Map::new());
+    for name in old.keys().chain(new.keys()) {
+        let sides = (old.get(name).unwrap_or(&Value::Null), new.get(name).unwrap_or(&Value::Null));
+        if sides.0 != sides.1 {
+            changed.0.insert(name.clone(), sides.0.clone());
+            changed.1.insert(name.clone(), sides.1.clone());
+        }
+    }
+    (Value::Object(changed.0), Value::Object(changed.1))
+}

@@ -1,0 +1,280 @@
+//! One pass of one mutation through the door: what it has been allowed so far, and what it will write.
+
+use crate::audit::Change;
+use crate::authz::{AuthzSnapshot, BindingData, Decision};
+use crate::clock::Timestamp;
+use crate::digest::Digest;
+use crate::door::authorizer::AccessRequest;
+use crate::door::caller::Caller;
+use crate::door::outcome::Outcome;
+use crate::error::{Conflict, Error, Result};
+use crate::id::{ResourceId, SessionId};
+use crate::permission::Permission;
+use crate::plane::Plane;
+use crate::record::{KindName, Record, RecordRow, ResourceKey, Schema};
+use crate::resource::kind::{Kind, Reference};
+use crate::resource::ou::Ou;
+use crate::resource::skill::Skill;
+use crate::resource::skill_grant::SkillAccessGrant;
+use crate::store::{Commit, OrgRow, Precondition, StoreError, Write};
+use std::sync::Arc;
+
+/// Why a pass ends early.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// It failed.
+    Error(Error),
+    /// The same request was answered before.
+    Replay(Box<Outcome>),
+}
+
+impl<E: Into<Error>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// The answer of a step of a pass.
+pub(crate) type Step<T> = std::result::Result<T, Halt>;
+
+/// What the change does to authorization.
+#[derive(Debug)]
+pub(crate) enum AuthzEffect {
+    /// Nothing.
+    None,
+    /// One binding more: O(1).
+    Bound(BindingData),
+    /// One binding less: O(1).
+    Unbound(ResourceId),
+    /// Something else: compile anew.
+    Other,
+}
+
+/// What a pass comes to, if nothing stands in the way.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) expect: Vec<Precondition>,
+    pub(crate) write: Vec<Write>,
+    pub(crate) change: Change,
+    /// What it is about, as it will be.
+    pub(crate) record: Option<RecordRow>,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) authz: AuthzEffect,
+    /// Nothing has to be done.
+    pub(crate) unchanged: bool,
+}
+
+impl Draft {
+    pub(crate) fn new(record: Option<RecordRow>, change: Change) -> Self {
+        Self {
+            expect: Vec::new(),
+            write: Vec::new(),
+            change,
+            record,
+            session: None,
+            authz: AuthzEffect::None,
+            unchanged: false,
+        }
+    }
+
+    pub(crate) fn unchanged(record: RecordRow) -> Self {
+        Self { unchanged: true, ..Self::new(Some(record), Change::default()) }
+    }
+}
+
+/// What the audit row says the pass is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    pub(crate) kind: KindName,
+    pub(crate) id: String,
+    pub(crate) verb: String,
+    /// The OUs it touches.
+    pub(crate) ous: Vec<ResourceId>,
+}
+
+/// What a pass knows.
+#[derive(Debug)]
+pub(crate) struct Work<'a> {
+    pub(crate) plane: &'a Plane,
+    pub(crate) caller: &'a Caller,
+    pub(crate) org: OrgRow,
+    pub(crate) snapshot: Arc<AuthzSnapshot>,
+    pub(crate) now: Timestamp,
+    pub(crate) subject: Subject,
+    /// Key and fingerprint, if the caller gave a key.
+    pub(crate) idempotency: Option<(String, Digest)>,
+}
+
+impl Work<'_> {
+    /// Says what the pass is about: `agent.create` of kind `Agent`.
+    pub(crate) fn about(&mut self, kind: &KindName, id: impl ToString, word: &str, ou: ResourceId) {
+        self.subject = Subject {
+            kind: kind.clone(),
+            id: id.to_string(),
+            verb: format!("{}.{word}", snake_case(kind.as_str())),
+            ous: vec![ou],
+        };
+    }
+
+    fn decide(&self, permission: Permission, ou: ResourceId) -> Decision {
+        let request = AccessRequest { caller: self.caller, permission, ou, at: self.now };
+        self.plane.authorizer.decide(&self.snapshot, &request)
+    }
+
+    pub(crate) fn may(&self, permission: Permission, ou: ResourceId) -> bool {
+        self.decide(permission, ou).is_allowed()
+    }
+
+    /// Ends the pass unless the caller holds `permission` at `ou`.
+    pub(crate) fn require(&self, permission: Permission, ou: ResourceId) -> Result<()> {
+        let decision = self.decide(permission, ou);
+        if decision.is_allowed() { Ok(()) } else { Err(Error::Denied(Box::new(decision))) }
+    }
+
+    /// Ends the pass unless the caller may make each of these references (sem. 2.2.9).
+    pub(crate) async fn require_use(&mut self, references: &[Reference], rows: &[RecordRow]) -> Result<()> {
+        for reference in references {
+            let Some(permission) = reference.needs else { continue };
+            let row = find(rows, reference)?;
+            if self.may(permission, row.meta.ou) || self.is_granted(permission, row).await? {
+                self.subject.ous.push(row.meta.ou);
+                continue;
+            }
+            self.require(permission, row.meta.ou)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a skill access grant covers the caller.
+    async fn is_granted(&self, permission: Permission, skill: &RecordRow) -> Result<bool> {
+        let beyond = self.caller.ceiling.as_ref().is_some_and(|ceiling| !ceiling.contains(permission));
+        if permission != Permission::SKILL_USE || skill.kind != Skill::KIND || beyond {
+            return Ok(false);
+        }
+        for row in self.plane.store.referrers(self.org.id, &skill.key()).await? {
+            if row.kind == SkillAccessGrant::KIND {
+                let grant = Record::<SkillAccessGrant>::read(&row)?.spec;
+                if grant.skill == skill.meta.id && self.snapshot.covers(&self.caller.principal, &grant.principal) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Ends the pass with the earlier answer, if this very request was answered before (sem. 2.14).
+    ///
+    /// Called once everything is authorized and before the state is judged: a repeated create must not stumble over
+    /// what the first one made.
+    pub(crate) async fn replay(&self) -> Step<()> {
+        let Some((key, fingerprint)) = &self.idempotency else { return Ok(()) };
+        match self.plane.store.idempotency(self.org.id, key, self.now).await? {
+            None => Ok(()),
+            Some(row) if row.fingerprint != *fingerprint => Err(Conflict::IdempotencyMismatch.into()),
+            Some(row) => match serde_json::from_value(row.outcome) {
+                Ok(outcome) => Err(Halt::Replay(Box::new(outcome))),
+                Err(source) => {
+                    let message = "a stored answer has no known shape".to_owned();
+                    Err(StoreError::Corrupt { message, source: Some(Box::new(source)) }.into())
+                }
+            },
+        }
+    }
+
+    /// The record, archived or not.
+    pub(crate) async fn row(&self, key: &ResourceKey) -> Result<RecordRow> {
+        self.plane.row(self.org.id, key).await
+    }
+
+    /// The record, if it is neither archived nor being archived.
+    pub(crate) async fn live(&self, key: &ResourceKey) -> Result<RecordRow> {
+        let row = self.row(key).await?;
+        if row.is_live() {
+            Ok(row)
+        } else {
+            Err(Conflict::Archived { what: row.kind.to_string(), name: row.meta.name }.into())
+        }
+    }
+
+    /// The typed record, if it is live.
+    pub(crate) async fn record<K: Schema>(&self, id: ResourceId) -> Result<(RecordRow, Record<K>)> {
+        let row = self.live(&ResourceKey::of::<K>(id)).await?;
+        let record = Record::read(&row)?;
+        Ok((row, record))
+    }
+
+    /// The rows of what is referred to, each of which must be live.
+    pub(crate) async fn referred(&self, references: &[Reference]) -> Result<Vec<RecordRow>> {
+        let keys: Vec<ResourceKey> = references.iter().map(|reference| reference.target.clone()).collect();
+        let rows = self.plane.store.records(self.org.id, &keys).await?;
+        for reference in references {
+            let row = find(&rows, reference)?;
+            if !row.is_live() {
+                return Err(Conflict::Archived { what: row.kind.to_string(), name: row.meta.name.clone() }.into());
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Where permissions on a record are judged: its governing OU, or, for an OU, the OU itself.
+    pub(crate) fn judged_at(row: &RecordRow) -> ResourceId {
+        if row.kind == Ou::KIND { row.meta.id } else { row.meta.ou }
+    }
+
+    /// The path of an OU, for people.
+    pub(crate) fn path(&self, ou: ResourceId) -> String {
+        self.snapshot.ou_path(ou).map_or_else(|| ou.to_string(), |path| path.to_string())
+    }
+
+    pub(crate) fn kind_of(&self, row: &RecordRow) -> Result<&Arc<dyn Kind>> {
+        self.plane.kind_of(row)
+    }
+
+    /// A commit of a draft, without what is said about it.
+    pub(crate) fn commit(&self, draft: &Draft) -> Commit {
+        let mut commit = Commit::new(self.org.id, self.now);
+        // No change commits under an authorization that was withdrawn meanwhile.
+        commit.expect.push(Precondition::AuthzEpoch(self.snapshot.epoch()));
+        commit.expect.extend(draft.expect.iter().cloned());
+        commit.write.extend(draft.write.iter().cloned());
+        commit
+    }
+}
+
+/// The row a reference is about.
+pub(crate) fn find<'r>(rows: &'r [RecordRow], reference: &Reference) -> Result<&'r RecordRow> {
+    rows.iter()
+        .find(|row| row.meta.id == reference.target.id && row.kind == reference.target.kind)
+        .ok_or_else(|| Error::not_found(format!("{} of `{}`", reference.target.kind, reference.field), reference.target.id))
+}
+
+/// `MCPServerRegistration` → `mcp_server_registration`, `OU` → `ou`.
+fn snake_case(kind: &str) -> String {
+    let letters: Vec<char> = kind.chars().collect();
+    let mut out = String::with_capacity(kind.len() + 4);
+    for (index, letter) in letters.iter().enumerate() {
+        let after_lower = index > 0 && letters.get(index - 1).is_some_and(|c| !c.is_ascii_uppercase());
+        let before_lower = index > 0 && letters.get(index + 1).is_some_and(char::is_ascii_lowercase);
+        if letter.is_ascii_uppercase() && (after_lower || before_lower) {
+            out.push('_');
+        }
+        out.push(letter.to_ascii_lowercase());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_verb_names_the_kind_in_snake_case() {
+        for (kind, word) in [
+            ("Agent", "agent"),
+            ("OU", "ou"),
+            ("RoleBinding", "role_binding"),
+            ("MCPServerRegistration", "mcp_server_registration"),
+            ("MCPDeployment", "mcp_deployment"),
+        ] {
+            assert_eq!(super::snake_case(kind), word);
+        }
+    }
+}

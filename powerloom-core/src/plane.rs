@@ -1,0 +1,80 @@
+//! What the door and the loops share: the ports, the catalogue, the bounds, and what is kept in memory.
+
+use crate::authz_cache::AuthzCache;
+use crate::clock::{Clock, Timestamp};
+use crate::door::authorizer::Authorizer;
+use crate::door::gate::Gate;
+use crate::entropy::Entropy;
+use crate::error::{Error, Result};
+use crate::id::OrgId;
+use crate::limits::Limits;
+use crate::record::{RecordRow, ResourceKey, Schema};
+use crate::resource::catalogue::Catalogue;
+use crate::resource::environment::{Environment, SHARED_ENVIRONMENT};
+use crate::resource::kind::{Kind, Related};
+use crate::secret::Sealer;
+use crate::session::hub::Hub;
+use crate::store::{OrgRow, Store};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// The parts of one control plane.
+#[derive(Debug)]
+pub(crate) struct Plane {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) gate: Arc<dyn Gate>,
+    pub(crate) sealer: Option<Sealer>,
+    pub(crate) limits: Limits,
+    /// Audit payloads get a salt, so that an erased one cannot be guessed back.
+    pub(crate) salted: bool,
+    pub(crate) authz: AuthzCache,
+    /// Something may have become dirty.
+    pub(crate) reconcile_wake: Notify,
+    /// A session was started, or is to be stopped.
+    pub(crate) session_wake: Notify,
+    pub(crate) hub: Hub,
+}
+
+impl Plane {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The organization; an unknown one does not exist.
+    pub(crate) async fn org(&self, org: OrgId) -> Result<OrgRow> {
+        self.store.org(org).await?.ok_or_else(|| Error::not_found("organization", org))
+    }
+
+    /// The record, archived or not.
+    pub(crate) async fn row(&self, org: OrgId, key: &ResourceKey) -> Result<RecordRow> {
+        self.store.record(org, key).await?.ok_or_else(|| Error::not_found(key.kind.as_str(), key.id))
+    }
+
+    /// The kind of a row.
+    pub(crate) fn kind_of(&self, row: &RecordRow) -> Result<&Arc<dyn Kind>> {
+        Ok(self.catalogue.kind(&row.kind)?)
+    }
+
+    pub(crate) fn sealer(&self) -> Result<&Sealer> {
+        self.sealer.as_ref().ok_or_else(|| Error::Internal {
+            message: "no master key is configured: give the control plane a key provider".to_owned(),
+        })
+    }
+
+    /// The environment every agent of the organization shares (row P37).
+    pub(crate) async fn environment(&self, org: &OrgRow) -> Result<Option<ResourceKey>> {
+        let unique = format!("{}/{SHARED_ENVIRONMENT}", org.root_ou);
+        let row = self.store.record_by_unique_key(org.id, &Environment::KIND, &unique).await?;
+        Ok(row.map(|row| row.key()))
+    }
+
+    /// What a projection of `row` may look at.
+    pub(crate) async fn related(&self, org: &OrgRow, row: &RecordRow) -> Result<Related> {
+        let rows = self.store.records(org.id, &row.refs).await?;
+        Ok(Related::new(rows, self.environment(org).await?))
+    }
+}

@@ -1,0 +1,332 @@
+//! Master keys in a file that only its owner can read.
+
+use super::data_key::DataKey;
+use super::error::SecretError;
+use super::key_id::KeyId;
+use super::key_list::{read_keys, write_keys};
+use super::keyring::{KeyBytes, Keyring};
+use super::memory_keys::random_key;
+use super::provider::{KeyProvider, WrapNonce};
+use crate::entropy::Entropy;
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// A file longer than this holds no master keys.
+const MAX_FILE_LEN: u64 = 64 * 1024;
+
+/// Master keys in a local file, one in a line, the newest last.
+///
+/// The file is made at first use with mode 0600, whole or not at all, and is refused if anyone but its owner may
+/// read or write it (on Unix). Programs that share it lock `<path>.lock` while they change it, so that two rotations
+/// at once lose no key; a key that another program added is found when it is first needed.
+///
+/// Whoever has this file and the store has the secrets: keep the two in different backups.
+#[derive(Debug)]
+pub struct FileKeys {
+    path: PathBuf,
+    ring: ArcSwap<Keyring>,
+}
+
+impl FileKeys {
+    /// Opens the file, or makes it with one random key if it is not there. Blocks while it reads or writes.
+    ///
+    /// # Errors
+    /// [`SecretError::BadKeySource`]: the file cannot be read or made, is open to others, or holds something else
+    /// than keys.
+    pub fn open(path: impl Into<PathBuf>, entropy: &dyn Entropy) -> Result<Self, SecretError> {
+        let path = path.into();
+        let keys = match read(&path)? {
+            Some(keys) => keys,
+            None => {
+                let _lock = lock(&path)?;
+                match read(&path)? {
+                    Some(keys) => keys,
+                    None => {
+                        let keys = vec![random_key(entropy)];
+                        replace(&path, &keys, entropy)?;
+                        keys
+                    }
+                }
+            }
+        };
+        let Some((first, more)) = keys.split_first() else { return Err(bad(&path, "no key is there", None)) };
+        let ring = more.iter().fold(Keyring::of(first), |ring, key| ring.with(key));
+        Ok(Self { path, ring: ArcSwap::from_pointee(ring) })
+    }
+
+    /// Adds a random key, which seals from now on; the former ones still open. Blocks while it writes.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open). The file then is as before.
+    pub fn rotate(&self, entropy: &dyn Entropy) -> Result<KeyId, SecretError> {
+        self.change(entropy, |keys| keys.push(random_key(entropy)))?;
+        Ok(self.ring.load().current_key_id())
+    }
+
+    /// Removes a key from the file: what is sealed under it opens no more. Blocks while it writes.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), and [`SecretError::KeyUnavailable`] for the key that seals now: rotate first.
+    pub fn destroy(&self, key_id: &KeyId, entropy: &dyn Entropy) -> Result<(), SecretError> {
+        self.reread()?;
+        if self.ring.load().without(key_id).is_none() {
+            let source = "it is the key that seals: rotate first".into();
+            return Err(SecretError::KeyUnavailable { key_id: key_id.clone(), source });
+        }
+        self.change(entropy, |keys| keys.retain(|key| KeyId::of(key) != *key_id))
+    }
+
+    fn change(
+        &self,
+        entropy: &dyn Entropy,
+        edit: impl FnOnce(&mut Vec<KeyBytes>),
+    ) -> Result<(), SecretError> {
+        let _lock = lock(&self.path)?;
+        let mut keys = read(&self.path)?.ok_or_else(|| bad(&self.path, "the file is gone", None))?;
+        edit(&mut keys);
+        replace(&self.path, &keys, entropy)?;
+        self.adopt(&keys)
+    }
+
+    /// Reads the file again, for a key that another program added.
+    fn reread(&self) -> Result<(), SecretError> {
+        let keys = read(&self.path)?.ok_or_else(|| bad(&self.path, "the file is gone", None))?;
+        self.adopt(&keys)
+    }
+
+    fn adopt(&self, keys: &[KeyBytes]) -> Result<(), SecretError> {
+        let ring = self.ring.load().reread(keys).ok_or_else(|| bad(&self.path, "no key is there", None))?;
+        self.ring.store(ring.into());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl KeyProvider for FileKeys {
+    async fn current_key_id(&self) -> Result<KeyId, SecretError> {
+        Ok(self.ring.load().current_key_id())
+    }
+
+    async fn wrap_key(
+        &self,
+        key_id: &KeyId,
+        data_key: &DataKey,
+        nonce: &WrapNonce,
+        associated: &[u8],
+    ) -> Result<Vec<u8>, SecretError> {
+        self.ring.load().wrap(key_id, data_key, nonce, associated)
+    }
+
+    async fn unwrap_key(
+        &self,
+        key_id: &KeyId,
+        wrapped: &[u8],
+        associated: &[u8],
+    ) -> Result<DataKey, SecretError> {
+        if !self.ring.load().holds(key_id) {
+            // A small local file, read in place, and only for a key never seen before.
+            self.reread()?;
+        }
+        self.ring.load().unwrap(key_id, wrapped, associated)
+    }
+}
+
+fn bad(path: &Path, problem: impl Into<String>, source: Option<std::io::Error>) -> SecretError {
+    SecretError::BadKeySource {
+        place: format!("the file `{}`", path.display()),
+        problem: problem.into(),
+        source,
+    }
+}
+
+/// Reads the keys; `None` where there is no file.
+fn read(path: &Path) -> Result<Option<Vec<KeyBytes>>, SecretError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(bad(path, "the file cannot be read", Some(error))),
+    };
+    // Asked of the open file, so that no other can be put in its place meanwhile.
+    let metadata = file.metadata().map_err(|error| bad(path, "the file cannot be read", Some(error)))?;
+    if !metadata.is_file() {
+        return Err(bad(path, "it is not a file", None));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(bad(path, format!("others may use it (mode {mode:04o}): set mode 0600"), None));
+        }
+    }
+    if metadata.len() > MAX_FILE_LEN {
+        return Err(bad(path, "the file is too long to be a list of keys", None));
+    }
+    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1));
+    file.take(MAX_FILE_LEN)
+        .read_to_string(&mut text)
+        .map_err(|error| bad(path, "the file cannot be read", Some(error)))?;
+    read_keys(&text).map(Some).map_err(|problem| bad(path, problem, None))
+}
+
+/// Puts a whole new file in the place of the old one.
+fn replace(path: &Path, keys: &[KeyBytes], entropy: &dyn Entropy) -> Result<(), SecretError> {
+    let mut random = [0; 8];
+    entropy.fill(&mut random);
+    let draft = beside(path, &format!(".{}.new", hex::encode(random)));
+    let written = owner_only().create_new(true).open(&draft).and_then(|mut file| {
+        file.write_all(write_keys(keys).as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&draft, path)?;
+        sync_directory(path)
+    });
+    written.map_err(|error| {
+        // The draft may never have come to be; what failed is told either way.
+        let _ = std::fs::remove_file(&draft);
+        bad(path, "the file cannot be written", Some(error))
+    })
+}
+
+/// Holds off other programs that change the file, until dropped.
+fn lock(path: &Path) -> Result<File, SecretError> {
+    owner_only()
+        .create(true)
+        .truncate(false)
+        .open(beside(path, ".lock"))
+        .and_then(|file| file.lock().map(|()| file))
+        .map_err(|error| bad(path, "the lock beside it cannot be taken", Some(error)))
+}
+
+fn owner_only() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+#[cfg(unix)]
+fn sync_directory(path: &Path) -> std::io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_directory(_path: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::SystemEntropy;
+    use std::fs;
+
+    fn problem(result: Result<FileKeys, SecretError>) -> String {
+        let error = result.unwrap_err();
+        assert!(matches!(error, SecretError::BadKeySource { .. }), "{error}");
+        error.to_string()
+    }
+
+    #[tokio::test]
+    async fn the_file_is_made_once_and_read_ever_after() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("master.keys");
+        let first = FileKeys::open(&path, &SystemEntropy).unwrap();
+        let again = FileKeys::open(&path, &SystemEntropy).unwrap();
+        assert_eq!(first.current_key_id().await.unwrap(), again.current_key_id().await.unwrap());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        let left: Vec<_> =
+            fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 2, "the file and its lock: {left:?}");
+    }
+
+    /// Reliability C5: another process that opened the file before a rotation still opens what was sealed after it.
+    #[tokio::test]
+    async fn a_rotation_elsewhere_is_found_and_two_rotations_lose_no_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("master.keys");
+        let (one, two) =
+            (FileKeys::open(&path, &SystemEntropy).unwrap(), FileKeys::open(&path, &SystemEntropy).unwrap());
+        let old = one.current_key_id().await.unwrap();
+        let (by_one, by_two) = (one.rotate(&SystemEntropy).unwrap(), two.rotate(&SystemEntropy).unwrap());
+        for key_id in [&old, &by_one, &by_two] {
+            let fresh = FileKeys::open(&path, &SystemEntropy).unwrap();
+            let wrapped =
+                fresh.wrap_key(key_id, &DataKey::from_bytes([7; 32]), &[1; 12], b"x").await.unwrap();
+            assert_eq!(one.unwrap_key(key_id, &wrapped, b"x").await.unwrap().expose(), &[7; 32]);
+        }
+        assert_eq!(FileKeys::open(&path, &SystemEntropy).unwrap().current_key_id().await.unwrap(), by_two);
+
+        assert!(one.destroy(&by_two, &SystemEntropy).is_err(), "the key that seals stays");
+        one.destroy(&old, &SystemEntropy).unwrap();
+        let refused = one.unwrap_key(&old, &[0; 60], b"x").await.unwrap_err();
+        assert!(matches!(refused, SecretError::UnknownKey { key_id } if key_id == old));
+    }
+
+    #[test]
+    fn many_openers_at_once_agree_on_one_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("master.keys");
+        let ids: Vec<KeyId> = std::thread::scope(|scope| {
+            let open = || FileKeys::open(&path, &SystemEntropy).unwrap().ring.load().current_key_id();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(ids.windows(2).all(|pair| pair[0] == pair[1]), "{ids:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_open_to_others_is_refused_with_the_remedy() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("master.keys");
+        FileKeys::open(&path, &SystemEntropy).unwrap();
+        for mode in [0o644, 0o640, 0o620, 0o601] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let text = problem(FileKeys::open(&path, &SystemEntropy));
+            assert!(text.contains(&format!("{mode:04o}")) && text.contains("0600"), "{text}");
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+        FileKeys::open(&path, &SystemEntropy).unwrap();
+    }
+
+    #[test]
+    fn a_file_with_something_else_in_it_is_refused_and_not_shown() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("master.keys");
+        FileKeys::open(&path, &SystemEntropy).unwrap();
+        for content in ["", "hunter2\n", "abab\n", &"x".repeat(100_000)] {
+            fs::write(&path, content).unwrap();
+            let text = problem(FileKeys::open(&path, &SystemEntropy));
+            assert!(
+                text.contains("master.keys") && !text.contains("hunter2") && !text.contains("abab"),
+                "{text}"
+            );
+            assert_eq!(fs::read_to_string(&path).unwrap(), content, "a bad file is never overwritten");
+        }
+    }
+
+    #[test]
+    fn a_place_where_no_file_can_be_is_a_clear_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = problem(FileKeys::open(directory.path().join("absent/master.keys"), &SystemEntropy));
+        assert!(text.contains("absent/master.keys"), "{text}");
+        problem(FileKeys::open(directory.path(), &SystemEntropy));
+    }
+}
