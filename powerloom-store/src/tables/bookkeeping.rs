@@ -25,7 +25,7 @@ pub(crate) fn is_in_sync(state: &SyncState) -> bool {
 
 /// From when on a session may be claimed; `None` once it has settled.
 pub(crate) fn free_at(session: &SessionRecord) -> Option<Timestamp> {
-    let free = session.lease.as_ref().map_or(Timestamp::from_micros(i64::MIN), |lease| lease.until);
+    let free = session.lease.as_ref().map_or(Timestamp::from_micros(0), |lease| lease.until);
     (!session.status.is_settled()).then_some(free)
 }
 
