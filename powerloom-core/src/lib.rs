@@ -4,6 +4,8 @@ pub mod audit;
 pub mod authz;
 pub mod canonical_json;
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod digest;
 pub mod door;
 pub mod entropy;

@@ -11,4 +11,4 @@ mod set;
 mod table;
 
 pub(crate) use bookkeeping::{due_at, free_at, is_in_sync};
-pub(crate) use set::{MemberKey, RefKey, Tables};
+pub(crate) use set::{RefKey, Tables};
