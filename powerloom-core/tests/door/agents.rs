@@ -51,7 +51,8 @@ async fn an_agent_has_its_properties_and_bad_ones_are_refused_by_name() {
         assert!(matches!(error.code(), "invalid" | "not_found"), "{field} = {value}: {error:?}");
         assert!(error.to_string().contains(field) || field == "owner", "{field}: {error}");
     }
-    let all = w.cp.list(&w.admin, &RecordQuery { kind: Some(kind("Agent")), ..Default::default() }).await.unwrap();
+    let all =
+        w.cp.list(&w.admin, &RecordQuery { kind: Some(kind("Agent")), ..Default::default() }).await.unwrap();
     assert_eq!((all.len(), w.trail().await.len()), (1, before), "a refused change leaves nothing");
 }
 
@@ -62,7 +63,8 @@ async fn a_name_is_unique_within_its_ou_only() {
     let engineering = w.ou(w.root(), "engineering").await;
     w.agent(engineering, "code-reviewer").await;
     w.agent(w.root(), "code-reviewer").await;
-    let again = w.try_create(&w.admin, "Agent", Some(engineering), Some("code-reviewer"), w.agent_spec()).await;
+    let again =
+        w.try_create(&w.admin, "Agent", Some(engineering), Some("code-reviewer"), w.agent_spec()).await;
     assert_eq!(code(again), "name_taken");
 }
 
@@ -76,7 +78,10 @@ async fn each_verb_on_an_agent_needs_its_own_permission() {
     assert!(w.cp.get(&as_viewer, &agent.key()).await.is_ok());
     let create = w.try_create(&as_viewer, "Agent", Some(w.root()), Some("mine"), w.agent_spec()).await;
     assert!(denied(create).contains("agent:create"));
-    assert!(denied(w.update(&as_viewer, &agent, json!({ "model": "claude-opus-4-1" })).await).contains("agent:update"));
+    assert!(
+        denied(w.update(&as_viewer, &agent, json!({ "model": "claude-opus-4-1" })).await)
+            .contains("agent:update")
+    );
     assert!(denied(w.archive(&as_viewer, &agent.key()).await).contains("agent:archive"));
     let (_, as_nobody) = w.user(w.root(), "nobody@acme.com").await;
     assert!(matches!(w.cp.get(&as_nobody, &agent.key()).await, Err(Error::Denied(_))));
@@ -90,7 +95,10 @@ async fn a_denial_explains_itself_and_is_audited() {
     let (_, emma) = w.user(engineering, "emma@acme.com").await;
     let answer = w.try_create(&emma, "Agent", Some(engineering), Some("mine"), w.agent_spec()).await;
     let text = denied(answer);
-    assert!(text.contains("`agent:create`") && text.contains("/acme/engineering") && text.contains("OrgAdmin"), "{text}");
+    assert!(
+        text.contains("`agent:create`") && text.contains("/acme/engineering") && text.contains("OrgAdmin"),
+        "{text}"
+    );
     let last = w.trail().await.pop().unwrap();
     assert_eq!(last, ("user:emma@acme.com".into(), "agent.create".into(), "deny".into()));
     w.verify().await;

@@ -12,7 +12,8 @@ async fn an_agent_takes_its_vault_credentials_and_bindings_along() {
     let agent = w.agent(w.root(), "pg-writer").await;
     let server = w.server(w.root(), "pg-analytics").await;
     let spec = json!({ "agent": agent.meta.id, "mcp_server": server.meta.id });
-    let credential = w.try_create(&w.admin, "Credential", None, None, spec).await.unwrap().record().unwrap().clone();
+    let credential =
+        w.try_create(&w.admin, "Credential", None, None, spec).await.unwrap().record().unwrap().clone();
     let binding = w.bind(format!("agent:{}", agent.meta.id), "AgentViewer", w.root()).await;
     w.archive(&w.admin, &agent.key()).await.unwrap();
     assert_eq!(w.row(&agent.key()).await.meta.stage, Stage::Archiving);
@@ -49,13 +50,12 @@ async fn archiving_twice_changes_nothing() {
 async fn the_shared_environment_stays() {
     let w = world().await;
     let key = format!("{}/default", w.root());
-    let environment = w
-        .cp
-        .store()
-        .record_by_unique_key(w.org.id, &crate::world::kind("Environment"), &key)
-        .await
-        .unwrap()
-        .expect("row P37: every organization has one");
+    let environment =
+        w.cp.store()
+            .record_by_unique_key(w.org.id, &crate::world::kind("Environment"), &key)
+            .await
+            .unwrap()
+            .expect("row P37: every organization has one");
     assert_eq!(code(w.archive(&w.admin, &environment.key()).await), "in_use");
 }
 

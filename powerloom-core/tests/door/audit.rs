@@ -49,7 +49,10 @@ async fn a_delegated_change_names_its_session_and_never_exceeds_its_ceiling() {
     assert!(matches!(beyond, Err(Error::Denied(_))));
     let rows = w.cp.store().audit_rows(w.org.id, 0, 1000).await.unwrap();
     let made = &rows[rows.len() - 2].row;
-    assert_eq!((made.actor.as_str(), made.delegated_from_session.as_deref()), ("user:admin@acme.com", Some(session.to_string().as_str())));
+    assert_eq!(
+        (made.actor.as_str(), made.delegated_from_session.as_deref()),
+        ("user:admin@acme.com", Some(session.to_string().as_str()))
+    );
 }
 
 /// A8: an erased payload is gone, the chain stays whole, and the erasure itself is on it.

@@ -14,14 +14,23 @@ async fn nobody_gives_what_they_do_not_hold() {
     let (ada, as_ada) = w.user(w.root(), "ada@acme.com").await;
     w.bind(format!("user:{ada}"), "AgentBuilder", w.root()).await;
     let role = w
-        .create("Role", w.root(), "binder", json!({ "permissions": ["binding:create", "binding:read", "role:create"] }))
+        .create(
+            "Role",
+            w.root(),
+            "binder",
+            json!({ "permissions": ["binding:create", "binding:read", "role:create"] }),
+        )
         .await;
     w.bind(format!("user:{ada}"), &format!("role:{}", role.meta.id), w.root()).await;
     for escalation in ["OrgAdmin", "OUAdmin", "AgentOwner"] {
         let answer = w.try_bind(&as_ada, format!("user:{ada}"), escalation, w.root(), "allow").await;
         assert!(matches!(answer, Err(Error::Denied(_))), "{escalation}");
     }
-    assert!(w.try_bind(&as_ada, format!("user:{ada}"), "AgentBuilder", w.root(), "allow").await.is_err_and(|e| e.code() == "name_taken"));
+    assert!(
+        w.try_bind(&as_ada, format!("user:{ada}"), "AgentBuilder", w.root(), "allow")
+            .await
+            .is_err_and(|e| e.code() == "name_taken")
+    );
     let custom = json!({ "permissions": ["*:*"] });
     assert!(matches!(
         w.try_create(&as_ada, "Role", Some(w.root()), Some("all"), custom).await,
@@ -69,7 +78,8 @@ async fn a_membership_cycle_is_refused_with_its_path() {
         w.create("Group", w.root(), "c", json!({})).await,
     ];
     let join = async |inner: usize, outer: usize| {
-        let spec = json!({ "group": groups[outer].meta.id, "member": format!("group:{}", groups[inner].meta.id) });
+        let spec =
+            json!({ "group": groups[outer].meta.id, "member": format!("group:{}", groups[inner].meta.id) });
         w.try_create(&w.admin, "GroupMembership", None, None, spec).await
     };
     join(0, 1).await.unwrap();

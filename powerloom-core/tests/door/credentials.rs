@@ -21,10 +21,14 @@ async fn a_bearer_is_minted_sealed_and_shown_nowhere() {
     let sealed = w.cp.store().secret(w.org.id, row.meta.id).await.unwrap().expect("it is kept");
     assert_eq!(row.status["fingerprint"].as_str().unwrap().len(), 64);
     let entries = w.cp.store().audit_rows(w.org.id, 0, 1000).await.unwrap();
-    let everything = format!("{outcome:?} {row:?} {sealed:?} {entries:?} {}", serde_json::to_string(&outcome).unwrap());
-    assert!(!everything.contains("mcp_") || !everything.split("mcp_").skip(1).any(|rest| {
-        rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).count() >= 43
-    }));
+    let everything =
+        format!("{outcome:?} {row:?} {sealed:?} {entries:?} {}", serde_json::to_string(&outcome).unwrap());
+    assert!(
+        !everything.contains("mcp_")
+            || !everything.split("mcp_").skip(1).any(|rest| {
+                rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).count() >= 43
+            })
+    );
 }
 
 /// C34, sem. 2.4: the first credential makes the agent's vault, the next ones share it.
@@ -79,10 +83,12 @@ async fn a_deployment_owns_a_registration_of_its_name() {
     let deployment = w.create("MCPDeployment", w.root(), "pg-analytics", spec.clone()).await;
     let key = format!("{}/pg-analytics", w.root());
     let store = w.cp.store();
-    let server = store.record_by_unique_key(w.org.id, &kind("MCPServerRegistration"), &key).await.unwrap().unwrap();
+    let server =
+        store.record_by_unique_key(w.org.id, &kind("MCPServerRegistration"), &key).await.unwrap().unwrap();
     assert_eq!(server.status["deployment"], json!(deployment.meta.id));
     let by_hand = json!({ "url": "https://example.com/mcp" });
-    let taken = w.try_create(&w.admin, "MCPServerRegistration", Some(w.root()), Some("pg-analytics"), by_hand).await;
+    let taken =
+        w.try_create(&w.admin, "MCPServerRegistration", Some(w.root()), Some("pg-analytics"), by_hand).await;
     assert_eq!(code(taken), "name_taken");
     assert_eq!(code(w.archive(&w.admin, &server.key()).await), "in_use");
     let agent = w.agent(w.root(), "pg-writer").await;
@@ -97,7 +103,9 @@ async fn a_secret_given_in_the_clear_is_refused_and_not_repeated() {
     let w = world().await;
     let spec = json!({ "template_kind": "postgres", "config": { "database_url_secret": "postgres://u:hunter2@db/x" } });
     let error = w.try_create(&w.admin, "MCPDeployment", Some(w.root()), Some("pg"), spec).await.unwrap_err();
-    assert!(error.code() == "invalid" && !format!("{error} {error:?} {}", error.envelope()).contains("hunter2"));
+    assert!(
+        error.code() == "invalid" && !format!("{error} {error:?} {}", error.envelope()).contains("hunter2")
+    );
 }
 
 /// Sem. 2.6: a rotation changes the fingerprint and makes the credential dirty, nothing else.
@@ -106,7 +114,13 @@ async fn a_rotated_credential_has_another_bearer() {
     let w = world().await;
     let agent = w.agent(w.root(), "pg-writer").await;
     let server = w.server(w.root(), "pg-analytics").await;
-    let row = w.try_create(&w.admin, "Credential", None, None, binding(&agent, &server)).await.unwrap().record().unwrap().clone();
+    let row = w
+        .try_create(&w.admin, "Credential", None, None, binding(&agent, &server))
+        .await
+        .unwrap()
+        .record()
+        .unwrap()
+        .clone();
     let (before, desired) = (row.status["fingerprint"].clone(), w.desired(&row.key()).await);
     w.cp.submit(&w.admin, Action::RotateCredential { credential: row.meta.id }).await.unwrap();
     assert_ne!(w.row(&row.key()).await.status["fingerprint"], before);

@@ -16,7 +16,9 @@ struct HoldAgents;
 impl Gate for HoldAgents {
     async fn judge(&self, proposal: &Proposal<'_>) -> Result<Verdict> {
         Ok(match proposal.verb {
-            "agent.create" => Verdict::Hold(Hold { request_id: "req_1".into(), write: vec![], audit: vec![] }),
+            "agent.create" => {
+                Verdict::Hold(Hold { request_id: "req_1".into(), write: vec![], audit: vec![] })
+            }
             _ => Verdict::Open,
         })
     }
@@ -36,10 +38,12 @@ impl Gate for Broken {
 #[tokio::test]
 async fn a_held_change_is_pending_and_nothing_of_it_is_made() {
     let w = gated(Arc::new(HoldAgents)).await;
-    let outcome = w.try_create(&w.admin, "Agent", Some(w.root()), Some("held"), w.agent_spec()).await.unwrap();
+    let outcome =
+        w.try_create(&w.admin, "Agent", Some(w.root()), Some("held"), w.agent_spec()).await.unwrap();
     assert_eq!(outcome, Outcome::Pending { request_id: "req_1".into() });
     let key = format!("{}/held", w.root());
-    let found = w.cp.store().record_by_unique_key(w.org.id, &crate::world::kind("Agent"), &key).await.unwrap();
+    let found =
+        w.cp.store().record_by_unique_key(w.org.id, &crate::world::kind("Agent"), &key).await.unwrap();
     assert!(found.is_none());
     w.ou(w.root(), "free").await;
 }

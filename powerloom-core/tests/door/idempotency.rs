@@ -10,8 +10,12 @@ use serde_json::json;
 use std::time::Duration;
 
 async fn ou(w: &World, name: &str, key: &str) -> Result<Outcome> {
-    let action =
-        Action::Create { kind: kind("OU"), ou: Some(w.root()), name: Some(name.to_owned()), spec: Default::default() };
+    let action = Action::Create {
+        kind: kind("OU"),
+        ou: Some(w.root()),
+        name: Some(name.to_owned()),
+        spec: Default::default(),
+    };
     w.cp.submit_with(&w.admin, action, &SubmitOptions::default().idempotency_key(key)).await
 }
 
@@ -52,7 +56,12 @@ async fn a_denied_request_is_not_remembered() {
     let w = world().await;
     let (ada, as_ada) = w.user(w.root(), "ada@acme.com").await;
     let options = SubmitOptions::default().idempotency_key("k1");
-    let action = || Action::Create { kind: kind("OU"), ou: Some(w.root()), name: Some("mine".into()), spec: Default::default() };
+    let action = || Action::Create {
+        kind: kind("OU"),
+        ou: Some(w.root()),
+        name: Some("mine".into()),
+        spec: Default::default(),
+    };
     w.cp.submit_with(&as_ada, action(), &options).await.unwrap_err();
     w.bind(format!("user:{ada}"), "OUAdmin", w.root()).await;
     w.cp.submit_with(&as_ada, action(), &options).await.unwrap();

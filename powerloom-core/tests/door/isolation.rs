@@ -9,7 +9,8 @@ use serde_json::json;
 #[tokio::test]
 async fn what_belongs_to_another_organization_does_not_exist() {
     let w = world().await;
-    let other = w.cp.bootstrap(&"globex".parse().unwrap(), &"boss@globex.com".parse().unwrap()).await.unwrap();
+    let other =
+        w.cp.bootstrap(&"globex".parse().unwrap(), &"boss@globex.com".parse().unwrap()).await.unwrap();
     let boss = other.admin_caller();
     let agent = w.agent(w.root(), "code-reviewer").await;
     let skill = w.create("Skill", w.root(), "python-lint", json!({})).await;

@@ -24,7 +24,11 @@ async fn every_upload_is_a_new_version_and_the_same_files_are_the_same_one() {
     let again = publish(&w, &skill, "two").await;
     assert!(matches!(&again, Outcome::Unchanged { .. }) && again.record() == two.record());
     let back = publish(&w, &skill, "one").await;
-    assert_eq!(back.record().unwrap().meta.id, one.record().unwrap().meta.id, "an older version becomes current again");
+    assert_eq!(
+        back.record().unwrap().meta.id,
+        one.record().unwrap().meta.id,
+        "an older version becomes current again"
+    );
     let current = w.row(&skill.key()).await.status["current"]["number"].clone();
     assert_eq!(current, 1);
     let update = w.update(&w.admin, one.record().unwrap(), json!({ "number": 9 })).await;
@@ -40,7 +44,11 @@ async fn attaching_detaching_and_publishing_make_the_agent_dirty() {
     let follower = w.agent(w.root(), "follower").await;
     let pinned = w.agent(w.root(), "pinned").await;
     let bare = w.desired(&follower.key()).await;
-    let attach = |agent: &RecordRow, version| Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version };
+    let attach = |agent: &RecordRow, version| Action::AttachSkill {
+        agent: agent.meta.id,
+        skill: skill.meta.id,
+        version,
+    };
     w.cp.submit(&w.admin, attach(&follower, None)).await.unwrap();
     w.cp.submit(&w.admin, attach(&pinned, Some(first.meta.id))).await.unwrap();
     let (one, pin) = (w.desired(&follower.key()).await, w.desired(&pinned.key()).await);
@@ -48,11 +56,18 @@ async fn attaching_detaching_and_publishing_make_the_agent_dirty() {
     publish(&w, &skill, "two").await;
     assert_ne!(w.desired(&follower.key()).await, one, "who follows the skill gets the new version");
     assert_eq!(w.desired(&pinned.key()).await, pin, "who has pinned a version keeps it");
-    assert!(matches!(w.cp.submit(&w.admin, attach(&follower, None)).await.unwrap(), Outcome::Unchanged { .. }));
-    w.cp.submit(&w.admin, Action::DetachSkill { agent: follower.meta.id, skill: skill.meta.id }).await.unwrap();
+    assert!(matches!(
+        w.cp.submit(&w.admin, attach(&follower, None)).await.unwrap(),
+        Outcome::Unchanged { .. }
+    ));
+    w.cp.submit(&w.admin, Action::DetachSkill { agent: follower.meta.id, skill: skill.meta.id })
+        .await
+        .unwrap();
     assert_eq!(w.desired(&follower.key()).await, bare);
     let verbs: Vec<String> = w.trail().await.into_iter().map(|row| row.1).collect();
-    assert!(verbs.contains(&"agent.attach_skill".to_owned()) && verbs.contains(&"agent.detach_skill".to_owned()));
+    assert!(
+        verbs.contains(&"agent.attach_skill".to_owned()) && verbs.contains(&"agent.detach_skill".to_owned())
+    );
 }
 
 /// Row P10, vector 4.3: what the trail says of an attachment.
@@ -78,7 +93,13 @@ async fn attaching_a_skill_needs_its_use_or_a_grant() {
     w.bind(format!("user:{ada}"), "AgentBuilder", mine).await;
     let mut spec = w.agent_spec();
     spec["owner"] = json!(format!("user:{ada}"));
-    let agent = w.try_create(&as_ada, "Agent", Some(mine), Some("helper"), spec).await.unwrap().record().unwrap().clone();
+    let agent = w
+        .try_create(&as_ada, "Agent", Some(mine), Some("helper"), spec)
+        .await
+        .unwrap()
+        .record()
+        .unwrap()
+        .clone();
     let attach = || Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None };
     assert!(denied(w.cp.submit(&as_ada, attach()).await).contains("skill:use"));
     let grant = json!({ "skill": skill.meta.id, "principal": format!("ou:{mine}") });

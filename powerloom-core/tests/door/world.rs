@@ -1,8 +1,8 @@
 //! An organization to act in.
 
+use powerloom_core::bootstrap::Organization;
 use powerloom_core::clock::{ManualClock, Timestamp};
 use powerloom_core::control_plane::ControlPlane;
-use powerloom_core::bootstrap::Organization;
 use powerloom_core::door::caller::Caller;
 use powerloom_core::door::gate::Gate;
 use powerloom_core::door::mutation::{Action, UploadedFile};
@@ -119,7 +119,13 @@ impl World {
     }
 
     pub(crate) async fn server(&self, ou: ResourceId, name: &str) -> RecordRow {
-        self.create("MCPServerRegistration", ou, name, json!({ "url": format!("https://{name}.example.com/mcp") })).await
+        self.create(
+            "MCPServerRegistration",
+            ou,
+            name,
+            json!({ "url": format!("https://{name}.example.com/mcp") }),
+        )
+        .await
     }
 
     pub(crate) async fn update(&self, caller: &Caller, row: &RecordRow, patch: Value) -> Result<Outcome> {
