@@ -124,15 +124,25 @@ fn compile(org: OrgId, epoch: u64, data: AuthzData) -> Result<AuthzSnapshot> {
 
 async fn read_rows(store: &dyn Store, org: OrgId) -> Result<Vec<RecordRow>> {
     let mut rows = Vec::new();
-    let kinds: [KindName; 7] =
-        [Ou::KIND, User::KIND, Group::KIND, GroupMembership::KIND, Role::KIND, Agent::KIND, RoleBinding::KIND];
+    let kinds: [KindName; 7] = [
+        Ou::KIND,
+        User::KIND,
+        Group::KIND,
+        GroupMembership::KIND,
+        Role::KIND,
+        Agent::KIND,
+        RoleBinding::KIND,
+    ];
     for kind in kinds {
         let mut query = RecordQuery { kind: Some(kind), ..RecordQuery::default() };
         loop {
             let page = store.list_records(org, &query).await?;
             let Some(last) = page.last() else { break };
-            query.after =
-                Some(RecordCursor { kind: last.kind.clone(), name: last.meta.name.clone(), id: last.meta.id });
+            query.after = Some(RecordCursor {
+                kind: last.kind.clone(),
+                name: last.meta.name.clone(),
+                id: last.meta.id,
+            });
             rows.extend(page);
         }
     }
@@ -198,5 +208,5 @@ pub(crate) fn binding_data(row: &RecordRow) -> Result<BindingData> {
 
 /// What a list of patterns permits.
 pub(crate) fn permissions(patterns: &[PermissionPattern]) -> PermissionSet {
-    patterns.iter().fold(PermissionSet::EMPTY, |set, pattern| set.union(pattern.permissions()))
+    patterns.iter().copied().collect()
 }

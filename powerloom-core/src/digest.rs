@@ -110,7 +110,7 @@ impl<'de> Deserialize<'de> for Digest {
 ///
 /// # Errors
 /// A kind with a control character, and those of [`canonical_json::to_vec`].
-pub fn desired_hash(kind: &str, payload: &Value) -> Result<Digest, Invalid> {
+pub fn desired_hash<T: Serialize + ?Sized>(kind: &str, payload: &T) -> Result<Digest, Invalid> {
     if kind.chars().any(char::is_control) {
         return Err(Invalid::new("kind", kind, "a name without control characters"));
     }
@@ -118,7 +118,7 @@ pub fn desired_hash(kind: &str, payload: &Value) -> Result<Digest, Invalid> {
     bytes.extend_from_slice(b"powerloom/desired/v1\n");
     bytes.extend_from_slice(kind.as_bytes());
     bytes.push(b'\n');
-    canonical_json::write(payload, &mut bytes)?;
+    bytes.extend_from_slice(&canonical_json::to_vec(payload)?);
     Ok(Digest::of(&bytes))
 }
 

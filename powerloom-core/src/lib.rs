@@ -2,8 +2,11 @@
 
 pub mod audit;
 pub mod authz;
+pub(crate) mod authz_cache;
+pub mod bootstrap;
 pub mod canonical_json;
 pub mod clock;
+pub mod control_plane;
 pub mod digest;
 pub mod door;
 pub mod entropy;
@@ -15,6 +18,7 @@ pub mod limits;
 pub mod name;
 pub mod ou_path;
 pub mod permission;
+pub(crate) mod plane;
 pub mod principal;
 pub mod reconcile;
 pub mod record;
@@ -23,4 +27,5 @@ pub mod role;
 pub mod runtime;
 pub mod secret;
 pub mod session;
+pub mod skill_tree;
 pub mod store;

@@ -2,6 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::id::ResourceId;
+use crate::invalid::Invalid;
 use crate::name::{Email, Name};
 use crate::permission::PermissionSet;
 use crate::principal::Principal;
@@ -133,13 +134,39 @@ pub struct BindingData {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Names a role: a built-in one or a custom one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Names a role: a built-in one by its name, or a custom one as `role:<id>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum RoleRef {
     /// One of the catalogue.
     Builtin(BuiltinRole),
     /// A custom role of the organization.
     Custom(ResourceId),
+}
+
+impl fmt::Display for RoleRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Builtin(role) => role.fmt(f),
+            Self::Custom(id) => write!(f, "role:{id}"),
+        }
+    }
+}
+
+impl TryFrom<String> for RoleRef {
+    type Error = Invalid;
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        match text.strip_prefix("role:") {
+            Some(id) => Ok(Self::Custom(id.parse()?)),
+            None => Ok(Self::Builtin(text.parse()?)),
+        }
+    }
+}
+
+impl From<RoleRef> for String {
+    fn from(role: RoleRef) -> Self {
+        role.to_string()
+    }
 }
 
 /// Whether a binding gives or takes. Closed: there is no third.

@@ -1,7 +1,7 @@
 //! The answer with its reasons.
 
-use super::data::Effect;
-use super::label::Label;
+use crate::authz::data::Effect;
+use crate::authz::label::Label;
 use crate::id::ResourceId;
 use crate::permission::Permission;
 use crate::principal::Principal;
@@ -57,6 +57,8 @@ pub enum Resolution {
     NoMatchingGrant,
     /// The agent's boundary leaves it out.
     OutsideBoundary,
+    /// The caller's token leaves it out, whatever the principal may.
+    BeyondCeiling,
     /// The user is disabled.
     DisabledUser,
     /// The agent is archived.
@@ -127,6 +129,14 @@ impl Decision {
         matches!(self.verdict, Verdict::Allow)
     }
 
+    /// The same question asked with a token that leaves the permission out: denied, whatever the bindings say.
+    #[must_use]
+    pub fn beyond_ceiling(mut self) -> Self {
+        self.verdict = Verdict::Deny;
+        self.resolution = Resolution::BeyondCeiling;
+        self
+    }
+
     /// Why, in a sentence that starts in lower case and ends without a period.
     #[must_use]
     pub fn reason(&self) -> String {
@@ -142,6 +152,7 @@ impl Decision {
             },
             Resolution::NoMatchingGrant => format!("no binding gives `{who}` `{what}` on `{ou}` or above it"),
             Resolution::OutsideBoundary => format!("the permission boundary of `{who}` leaves out `{what}`"),
+            Resolution::BeyondCeiling => format!("the token used for `{who}` leaves out `{what}`"),
             Resolution::DisabledUser => format!("`{who}` is disabled"),
             Resolution::ArchivedAgent => format!("`{who}` is archived"),
             Resolution::OwnerPowerless => {

@@ -116,6 +116,12 @@ impl Work<'_> {
         };
     }
 
+    /// The caller in the written form, as the audit trail names it.
+    pub(crate) fn actor(&self) -> String {
+        let principal = &self.caller.principal;
+        self.snapshot.written(principal).map_or_else(|| principal.to_string(), ToString::to_string)
+    }
+
     fn decide(&self, permission: Permission, ou: ResourceId) -> Decision {
         let request = AccessRequest { caller: self.caller, permission, ou, at: self.now };
         self.plane.authorizer.decide(&self.snapshot, &request)
@@ -154,7 +160,9 @@ impl Work<'_> {
         for row in self.plane.store.referrers(self.org.id, &skill.key()).await? {
             if row.kind == SkillAccessGrant::KIND {
                 let grant = Record::<SkillAccessGrant>::read(&row)?.spec;
-                if grant.skill == skill.meta.id && self.snapshot.covers(&self.caller.principal, &grant.principal) {
+                if grant.skill == skill.meta.id
+                    && self.snapshot.covers(&self.caller.principal, &grant.principal)
+                {
                     return Ok(true);
                 }
             }
@@ -210,7 +218,9 @@ impl Work<'_> {
         for reference in references {
             let row = find(&rows, reference)?;
             if !row.is_live() {
-                return Err(Conflict::Archived { what: row.kind.to_string(), name: row.meta.name.clone() }.into());
+                return Err(
+                    Conflict::Archived { what: row.kind.to_string(), name: row.meta.name.clone() }.into()
+                );
             }
         }
         Ok(rows)
@@ -245,7 +255,12 @@ impl Work<'_> {
 pub(crate) fn find<'r>(rows: &'r [RecordRow], reference: &Reference) -> Result<&'r RecordRow> {
     rows.iter()
         .find(|row| row.meta.id == reference.target.id && row.kind == reference.target.kind)
-        .ok_or_else(|| Error::not_found(format!("{} of `{}`", reference.target.kind, reference.field), reference.target.id))
+        .ok_or_else(|| {
+            Error::not_found(
+                format!("{} of `{}`", reference.target.kind, reference.field),
+                reference.target.id,
+            )
+        })
 }
 
 /// `MCPServerRegistration` → `mcp_server_registration`, `OU` → `ou`.

@@ -69,7 +69,11 @@ impl Schema for GroupMembership {
 
 impl Declared for GroupMembership {
     const FIELDS: &'static [Field] = &[
-        Field::new("group_path", Form::Reference(Group::KIND)).as_spec("group").in_metadata().required().immutable(),
+        Field::new("group_path", Form::Reference(Group::KIND))
+            .as_spec("group")
+            .in_metadata()
+            .required()
+            .immutable(),
         Field::new("member_ref", Form::Principal).as_spec("member").in_metadata().required().immutable(),
     ];
     const PERMISSIONS: KindPermissions = KindPermissions {
@@ -88,7 +92,9 @@ impl Declared for GroupMembership {
             Principal::User(_) | Principal::Agent(_) | Principal::Service(_) => Ok(()),
             Principal::Group(member) if *member != spec.group => Ok(()),
             Principal::Group(_) => Err(Invalid::hidden("member", "another group than the group itself")),
-            Principal::Ou(_) => Err(Invalid::new("member", &spec.member, "a user, an agent, a service or a group")),
+            Principal::Ou(_) => {
+                Err(Invalid::new("member", &spec.member, "a user, an agent, a service or a group"))
+            }
         }
     }
 

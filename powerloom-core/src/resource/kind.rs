@@ -102,7 +102,8 @@ impl Related {
     /// [`ProjectError::NotReady`] if it is not there, [`ProjectError::Misshapen`] if it cannot be read.
     pub fn record<K: Schema>(&self, id: ResourceId) -> Result<Record<K>, ProjectError> {
         let key = ResourceKey::of::<K>(id);
-        let row = self.row(&key).ok_or_else(|| ProjectError::NotReady { on: format!("{key} does not exist") })?;
+        let row =
+            self.row(&key).ok_or_else(|| ProjectError::NotReady { on: format!("{key} does not exist") })?;
         Ok(Record::read(row)?)
     }
 }
@@ -254,7 +255,8 @@ impl<K> Default for Rules<K> {
 
 impl<K: Declared> Rules<K> {
     fn typed(spec: &Value) -> Result<K::Spec, Invalid> {
-        serde_json::from_value(spec.clone()).map_err(|e| Invalid::new("spec", e, format!("the fields of a {}", K::KIND)))
+        serde_json::from_value(spec.clone())
+            .map_err(|e| Invalid::new("spec", e, format!("the fields of a {}", K::KIND)))
     }
 }
 
@@ -369,7 +371,9 @@ fn check_url(field: &str, text: &str) -> Result<(), Invalid> {
             Ok(())
         }
         // A URL with a password is never shown again.
-        Ok(url) if url.password().is_some() || !url.username().is_empty() => Err(Invalid::hidden(field, allowed)),
+        Ok(url) if url.password().is_some() || !url.username().is_empty() => {
+            Err(Invalid::hidden(field, allowed))
+        }
         _ => Err(Invalid::new(field, text, allowed)),
     }
 }

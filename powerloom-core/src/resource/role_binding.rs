@@ -56,7 +56,8 @@ impl Declared for RoleBinding {
     const AUTHZ: bool = true;
 
     fn references(spec: &RoleBindingSpec) -> Vec<Reference> {
-        let mut references: Vec<Reference> = principal_reference("principal", &spec.principal).into_iter().collect();
+        let mut references: Vec<Reference> =
+            principal_reference("principal", &spec.principal).into_iter().collect();
         if let RoleRef::Custom(id) = &spec.role {
             references.push(Reference::new("role", ResourceKey::of::<Role>(*id)));
         }

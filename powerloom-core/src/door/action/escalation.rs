@@ -42,7 +42,9 @@ impl Work<'_> {
         match missing.iter().next() {
             None => Ok(()),
             // The denial names the first permission the caller would give away without holding it.
-            Some(permission) => self.require(permission, ou).and_then(|()| self.require(Permission::ROLE_ESCALATE, ou)),
+            Some(permission) => {
+                self.require(permission, ou).and_then(|()| self.require(Permission::ROLE_ESCALATE, ou))
+            }
         }
     }
 
@@ -53,7 +55,10 @@ impl Work<'_> {
             RoleRef::Custom(id) => {
                 let row = self.live(&ResourceKey::of::<Role>(*id)).await?;
                 if !self.snapshot.is_within(scope, row.meta.ou) {
-                    let allowed = format!("a role of this OU or of one above; it is usable in {}", self.path(row.meta.ou));
+                    let allowed = format!(
+                        "a role of this OU or of one above; it is usable in {}",
+                        self.path(row.meta.ou)
+                    );
                     return Err(Invalid::new("role", &row.meta.name, allowed).within("spec").into());
                 }
                 Ok(permissions(&Record::<Role>::read(&row)?.spec.permissions))
@@ -79,8 +84,14 @@ impl Work<'_> {
                     "RoleBinding" => {
                         let binding = Record::<RoleBinding>::read(&row)?.spec;
                         let counts = binding.expires_at.is_none_or(|at| self.now < at);
-                        if binding.effect == Effect::Allow && counts && self.snapshot.covers(&group, &binding.principal) {
-                            self.require_all(self.role_permissions(&binding.role, row.meta.ou).await?, row.meta.ou)?;
+                        if binding.effect == Effect::Allow
+                            && counts
+                            && self.snapshot.covers(&group, &binding.principal)
+                        {
+                            self.require_all(
+                                self.role_permissions(&binding.role, row.meta.ou).await?,
+                                row.meta.ou,
+                            )?;
                         }
                     }
                     "GroupMembership" => {
@@ -98,7 +109,8 @@ impl Work<'_> {
 
     /// Setting an owner other than oneself needs `agent:assign_owner`: the agent would act as them (sem. 2.2.9).
     fn guard_owner(&self, spec: &AgentSpec, before: Option<&Value>, ou: ResourceId) -> Result<()> {
-        let same = before.and_then(|before| before.get("owner")) == serde_json::to_value(&spec.owner_principal).ok().as_ref();
+        let same = before.and_then(|before| before.get("owner"))
+            == serde_json::to_value(&spec.owner_principal).ok().as_ref();
         if same || spec.owner_principal == self.caller.principal {
             return Ok(());
         }
@@ -124,7 +136,7 @@ impl Work<'_> {
     fn with_one_binding(&self, row: &RecordRow) -> Result<AuthzSnapshot> {
         let epoch = self.snapshot.epoch();
         let changed = if row.is_live() {
-            self.snapshot.with_binding(epoch, binding_data(row)?)
+            self.snapshot.with_binding(epoch, &binding_data(row)?)
         } else {
             self.snapshot.without_binding(epoch, row.meta.id)
         };

@@ -43,7 +43,9 @@ pub(crate) async fn change(
     let new: Vec<Reference> =
         references.iter().filter(|new| !old.iter().any(|old| old.target == new.target)).cloned().collect();
     let next = RecordRow {
-        refs: kept_refs(&row, &old).chain(references.iter().map(|reference| reference.target.clone())).collect(),
+        refs: kept_refs(&row, &old)
+            .chain(references.iter().map(|reference| reference.target.clone()))
+            .collect(),
         spec,
         ..row.clone()
     };
@@ -118,11 +120,15 @@ fn field<'k>(kind: &'k Arc<dyn Kind>, name: &str) -> Result<&'k Field> {
     let fields = kind.fields();
     fields.iter().find(|field| field.spec == name).ok_or_else(|| {
         let known: Vec<&str> = fields.iter().map(|field| field.spec).collect();
-        let nearest = known.iter().max_by(|a, b| {
-            strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-        });
+        let nearest = known
+            .iter()
+            .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
         let hint = nearest.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        Invalid::hidden(format!("spec.{}", crate::invalid::shown(name)), format!("one of {}{hint}", known.join(", "))).into()
+        Invalid::hidden(
+            format!("spec.{}", crate::invalid::shown(name)),
+            format!("one of {}{hint}", known.join(", ")),
+        )
+        .into()
     })
 }
 
