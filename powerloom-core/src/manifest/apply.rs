@@ -29,7 +29,12 @@ pub trait Submit: Send + Sync {
     async fn submit(&self, mutation: Mutation) -> Result<Outcome, Self::Error>;
 
     /// The id of the live record of a named kind in an OU.
-    async fn find(&self, kind: &KindName, ou: ResourceId, name: &str) -> Result<Option<ResourceId>, Self::Error>;
+    async fn find(
+        &self,
+        kind: &KindName,
+        ou: ResourceId,
+        name: &str,
+    ) -> Result<Option<ResourceId>, Self::Error>;
 
     /// The class of a refusal.
     fn kind(&self, error: &Self::Error) -> ErrorKind;
@@ -100,7 +105,10 @@ impl<S: Submit + ?Sized> Run<'_, S> {
             Verb::Archive => self.archive(step).await.map(|()| StepResult::Archived),
             Verb::Replace if !self.options.allow_replace => Err(StepResult::Failed {
                 kind: ErrorKind::Conflict,
-                message: format!("replacing was not allowed; cannot change in place: {}", step.reason.join(", ")),
+                message: format!(
+                    "replacing was not allowed; cannot change in place: {}",
+                    step.reason.join(", ")
+                ),
             }),
             Verb::Replace => self.replace(step).await,
         };
@@ -111,7 +119,9 @@ impl<S: Submit + ?Sized> Run<'_, S> {
         let (ou, spec) = self.filled(step)?;
         let action = Action::Create { kind: step.target.kind.clone(), ou, name: step.name.clone(), spec };
         let outcome = self.submit(action).await?;
-        let Some(row) = outcome.record() else { return Err(refused("the door did not say what it made".into())) };
+        let Some(row) = outcome.record() else {
+            return Err(refused("the door did not say what it made".into()));
+        };
         let id = row.meta.id;
         self.made.insert(step.target.clone(), id);
         if step.target.kind == McpDeployment::KIND {
@@ -188,7 +198,9 @@ impl<S: Submit + ?Sized> Run<'_, S> {
 
 fn observed(step: &Step) -> Ended<(ResourceKey, Option<u64>)> {
     match step.observed {
-        Some(Observed { id, version }) => Ok((ResourceKey { kind: step.target.kind.clone(), id }, Some(version))),
+        Some(Observed { id, version }) => {
+            Ok((ResourceKey { kind: step.target.kind.clone(), id }, Some(version)))
+        }
         None => Err(refused(format!("the plan does not say which version of {} it saw", step.target))),
     }
 }

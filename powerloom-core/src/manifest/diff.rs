@@ -2,6 +2,7 @@
 
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
+use crate::manifest::document::field_path;
 use crate::manifest::fault::{ManifestErrors, Problem};
 use crate::manifest::graph::{Vertex, order};
 use crate::manifest::hole::holes;
@@ -12,7 +13,7 @@ use crate::manifest::target::Target;
 use crate::manifest::wanted::{Resolved, Wanted};
 use crate::manifest::written::{Names, shown};
 use crate::record::{RecordRow, Schema};
-use crate::resource::field::{Field, Form, Place};
+use crate::resource::field::{Field, Form};
 use crate::resource::kind::Home;
 use crate::resource::mcp_deployment::McpDeployment;
 use crate::resource::mcp_server::McpServer;
@@ -30,7 +31,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// documents wait for each other in a circle.
 pub fn plan(resolved: &Resolved) -> Result<Plan, ManifestErrors> {
     let mut errors = ManifestErrors::default();
-    let wanted: BTreeMap<&Target, &Wanted> = resolved.wanted.iter().map(|wanted| (&wanted.target, wanted)).collect();
+    let wanted: BTreeMap<&Target, &Wanted> =
+        resolved.wanted.iter().map(|wanted| (&wanted.target, wanted)).collect();
     let vertices: Vec<Vertex> = resolved.wanted.iter().map(|one| vertex(one, &wanted)).collect();
     let ordered = match order(&vertices) {
         Ok(ordered) => ordered,
@@ -138,15 +140,20 @@ impl Planner {
             }
         }
         let before = self.errors.faults.len() + self.errors.more;
-        let absent = one.kind.fields().iter().filter(|field| field.required && !spec.contains_key(field.spec));
-        let absent: Vec<String> = absent.map(path).collect();
+        let absent =
+            one.kind.fields().iter().filter(|field| field.required && !spec.contains_key(field.spec));
+        let absent: Vec<String> = absent.map(field_path).collect();
         for field in absent {
             let why = format!("{} does not exist yet and cannot be made without it", one.target);
             self.errors.push(&one.at, Some(&one.label), Problem::Missing { field, why });
         }
         if one.kind.home() == Home::Global && one.ou.is_none() {
             let why = format!("{} does not exist yet and cannot be made without it", one.target);
-            self.errors.push(&one.at, Some(&one.label), Problem::Missing { field: "metadata.ou_path".into(), why });
+            self.errors.push(
+                &one.at,
+                Some(&one.label),
+                Problem::Missing { field: "metadata.ou_path".into(), why },
+            );
         }
         if self.errors.faults.len() + self.errors.more > before {
             return None;
@@ -177,7 +184,9 @@ impl Planner {
         let mut step = self.blank(one, Verb::Noop);
         step.observed = Some(Observed { id: row.meta.id, version: row.meta.version });
         for wanted in &one.fields {
-            let Some(field) = one.kind.fields().iter().find(|field| field.name == wanted.name) else { continue };
+            let Some(field) = one.kind.fields().iter().find(|field| field.name == wanted.name) else {
+                continue;
+            };
             if same(field, &before, &after) {
                 continue;
             }
@@ -191,7 +200,8 @@ impl Planner {
                 step.reason.push(field.name.to_owned());
             }
         }
-        let moved = one.ou.as_ref().filter(|ou| one.kind.home() == Home::Global && self.id(ou) != row.meta.ou);
+        let moved =
+            one.ou.as_ref().filter(|ou| one.kind.home() == Home::Global && self.id(ou) != row.meta.ou);
         if let Some(ou) = moved {
             step.changes.push(Change {
                 field: "ou_path".to_owned(),
@@ -233,16 +243,11 @@ impl Planner {
         let (head, tail) = rest.split_at(length);
         let field = one.kind.fields().iter().find(|field| field.spec == head);
         let at = one.fields.iter().find(|field| field.spec == head).map_or(&one.at, |field| &field.at);
-        let named = field.map_or_else(|| invalid.field.clone(), |field| format!("{}{tail}", path(field)));
+        let named =
+            field.map_or_else(|| invalid.field.clone(), |field| format!("{}{tail}", field_path(field)));
         self.errors.push(at, Some(&one.label), Invalid { field: named, ..invalid.clone() });
         None
     }
-}
-
-/// The path of a field in a manifest.
-fn path(field: &Field) -> String {
-    let part = if field.place == Place::Metadata { "metadata" } else { "spec" };
-    format!("{part}.{}", field.name)
 }
 
 /// Whether a field holds the same in two specs; lists that are sets are compared as sets.

@@ -3,6 +3,7 @@
 use crate::manifest::fault::Location;
 use crate::ou_path::OuPath;
 use crate::record::KindName;
+use crate::resource::field::{Field, Place};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -53,4 +54,10 @@ pub struct Document {
     pub name: Option<Given<String>>,
     /// All other fields by their manifest names, in the form in which they are written and in one spelling.
     pub fields: BTreeMap<&'static str, Given<Value>>,
+}
+
+/// The path of a field in a manifest: `spec.skills`.
+pub(crate) fn field_path(field: &Field) -> String {
+    let part = if field.place == Place::Metadata { "metadata" } else { "spec" };
+    format!("{part}.{}", field.name)
 }

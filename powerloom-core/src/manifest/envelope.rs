@@ -58,13 +58,16 @@ impl<'a> Envelope<'a> {
     pub(crate) fn document(&mut self, node: &Node) -> Option<Document> {
         self.label = None;
         let Content::Map(entries) = &node.content else {
-            self.fault(node.at, Invalid::new("document", node.describe(), "a mapping with `kind` and `metadata`"));
+            self.fault(
+                node.at,
+                Invalid::new("document", node.describe(), "a mapping with `kind` and `metadata`"),
+            );
             return None;
         };
         let kind = self.kind(node, entries);
         let metadata = self.part(entries, "metadata");
         let spec = self.part(entries, "spec");
-        let name = metadata.iter().find(|entry| entry.key == "name" || entry.key == "email");
+        let name = metadata.iter().find(|entry| matches!(entry.key.as_str(), "name" | "email" | "path"));
         let name = name.and_then(|entry| entry.value.text()).map(shown);
         self.label = kind.as_ref().map(|kind| {
             name.map_or_else(|| kind.name().to_string(), |name| format!("{} {name}", kind.name()))
@@ -90,7 +93,10 @@ impl<'a> Envelope<'a> {
 
     fn kind(&mut self, node: &Node, entries: &[Entry]) -> Option<Arc<dyn Kind>> {
         let Some(entry) = entries.iter().find(|entry| entry.key == "kind") else {
-            self.fault(node.at, Problem::Missing { field: "kind".into(), why: "it says what is declared".into() });
+            self.fault(
+                node.at,
+                Problem::Missing { field: "kind".into(), why: "it says what is declared".into() },
+            );
             return None;
         };
         let known: Vec<KindName> =
@@ -154,8 +160,9 @@ impl<'a> Envelope<'a> {
                 self.field(field, entry, &path, document);
             } else {
                 let known: Vec<&str> = names.iter().copied().chain(table.iter().map(|f| f.name)).collect();
-                let elsewhere = kind.fields().iter().any(|field| field.place != place && field.name == entry.key)
-                    || (place == Place::Spec && home_fields(kind).contains(&entry.key.as_str()));
+                let elsewhere =
+                    kind.fields().iter().any(|field| field.place != place && field.name == entry.key)
+                        || (place == Place::Spec && home_fields(kind).contains(&entry.key.as_str()));
                 if elsewhere {
                     let other = if place == Place::Metadata { "spec" } else { "metadata" };
                     self.fault(entry.at, Invalid::hidden(path, format!("it under `{other}`")));
@@ -168,8 +175,11 @@ impl<'a> Envelope<'a> {
 
     fn unknown(&mut self, entry: &Entry, part: &str, known: &[&str]) {
         let key = shown(&entry.key);
-        let known_text =
-            if known.is_empty() { "no field at all".to_owned() } else { format!("one of {}", known.join(", ")) };
+        let known_text = if known.is_empty() {
+            "no field at all".to_owned()
+        } else {
+            format!("one of {}", known.join(", "))
+        };
         let field = if part.is_empty() { key } else { format!("{part}.{key}") };
         let nearest = nearest(&entry.key, known.iter().copied());
         self.fault(entry.at, Problem::Unknown { field, known: known_text, nearest });
@@ -179,7 +189,14 @@ impl<'a> Envelope<'a> {
     fn home(&mut self, entry: &Entry, path: &str, document: &mut Document) {
         let value = &entry.value;
         let Some(text) = value.text() else {
-            self.fault(value.at, Invalid::new(path, value.describe(), "text (in quotes, if it looks like a number or a truth value)"));
+            self.fault(
+                value.at,
+                Invalid::new(
+                    path,
+                    value.describe(),
+                    "text (in quotes, if it looks like a number or a truth value)",
+                ),
+            );
             return;
         };
         let at = self.at(value.at);
@@ -201,7 +218,10 @@ impl<'a> Envelope<'a> {
         let node = &entry.value;
         if node.is_null() {
             if field.required {
-                self.fault(node.at, Invalid::new(path, "null", "a value: it is required and cannot be cleared"));
+                self.fault(
+                    node.at,
+                    Invalid::new(path, "null", "a value: it is required and cannot be cleared"),
+                );
             } else {
                 let given = Given::new(serde_json::Value::Null, self.at(node.at));
                 document.fields.insert(field.name, given);
@@ -233,13 +253,19 @@ impl<'a> Envelope<'a> {
         };
         let place = entries.iter().find(|entry| entry.key == "metadata").map_or(node.at, |entry| entry.at);
         let written = |part: &str, name: &str| {
-            let part = entries.iter().find(|entry| entry.key == part);
-            matches!(part.map(|entry| &entry.value.content), Some(Content::Map(pairs)) if pairs.iter().any(|p| p.key == name))
+            match entries.iter().find(|entry| entry.key == part).map(|entry| &entry.value.content) {
+                Some(Content::Map(pairs)) => pairs.iter().any(|pair| pair.key == name),
+                Some(Content::Null) | None => false,
+                // It is no mapping: that was said already.
+                Some(_) => true,
+            }
         };
         let mut missing: Vec<String> = Vec::new();
         let by_path = document.kind == Ou::KIND && written("metadata", "path");
+        let is_mapping =
+            !entries.iter().any(|e| e.key == "metadata" && !matches!(e.value.content, Content::Map(_)));
         if by_path {
-            if written("metadata", "name") || written("metadata", "ou_path") {
+            if is_mapping && (written("metadata", "name") || written("metadata", "ou_path")) {
                 let allowed = "either `path` or `name` and `ou_path`";
                 self.fault(place, Invalid::hidden("metadata.path", allowed));
             }
@@ -249,7 +275,12 @@ impl<'a> Envelope<'a> {
                 Home::InOu => &["ou_path"],
                 Home::Global | Home::Derived => &[],
             };
-            missing.extend(wanted.iter().filter(|name| !written("metadata", name)).map(|name| format!("metadata.{name}")));
+            missing.extend(
+                wanted
+                    .iter()
+                    .filter(|name| !written("metadata", name))
+                    .map(|name| format!("metadata.{name}")),
+            );
         }
         if kind.home() != Home::Named {
             let identifying = kind.fields().iter().filter(|field| field.required && field.immutable);

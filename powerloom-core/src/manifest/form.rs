@@ -26,12 +26,15 @@ pub(crate) fn read<'n>(field: &Field, node: &'n Node) -> Result<Value, Refusals<
     match &field.form {
         Form::Text { .. } | Form::Url | Form::Flag | Form::Integer { .. } | Form::Choice(_) => {
             let value = node.to_json();
-            let refused = |invalid: Invalid| vec![(node, Invalid { field: String::new(), ..invalid })];
-            if matches!(node.content, Content::List(_) | Content::Map(_)) || mistyped_text(&field.form, node) {
+            if matches!(node.content, Content::List(_) | Content::Map(_)) || mistyped_text(&field.form, node)
+            {
                 return Err(refuse(node, expected(&field.form)));
             }
-            check_form(field, &value).map_err(refused)?;
-            Ok(value)
+            match check_form(field, &value) {
+                Ok(()) => Ok(value),
+                Err(invalid) if matches!(field.form, Form::Choice(_)) => Err(refuse(node, invalid.allowed)),
+                Err(invalid) => Err(vec![(node, Invalid { field: String::new(), ..invalid })]),
+            }
         }
         Form::Time => one(node, |text| text.parse::<Timestamp>().map(|time| time.to_string())),
         Form::Email => one(node, |text| text.parse::<Email>().map(String::from)),
@@ -41,14 +44,15 @@ pub(crate) fn read<'n>(field: &Field, node: &'n Node) -> Result<Value, Refusals<
         Form::Role => one(node, role),
         Form::References(kind) => list(node, |item| one(item, |text| reference(text, kind.as_str()))),
         Form::Skills => list(node, skill),
-        Form::Permissions => {
-            list(node, |item| one(item, |text| text.parse::<PermissionPattern>().map(|pattern| pattern.to_string())))
-        }
+        Form::Permissions => list(node, |item| {
+            one(item, |text| text.parse::<PermissionPattern>().map(|pattern| pattern.to_string()))
+        }),
         Form::Texts => list(node, text),
         Form::TextLists => mapping(node, |entry| list(&entry.value, text)),
         Form::Object => match &node.content {
             Content::Map(_) => Ok(node.to_json()),
-            _ => Err(refuse(node, "a mapping")),
+            // What stands there instead may be a secret.
+            _ => Err(vec![(node, Invalid::hidden("", "a mapping"))]),
         },
     }
 }

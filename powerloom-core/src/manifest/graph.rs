@@ -50,7 +50,11 @@ pub(crate) fn order(vertices: &[Vertex]) -> Result<Vec<Target>, Vec<Target>> {
 }
 
 /// Follows needs among those that still wait until one comes up again.
-fn circle(start: &Target, all: &BTreeMap<&Target, &Vertex>, waiting: &BTreeMap<&Target, usize>) -> Vec<Target> {
+fn circle(
+    start: &Target,
+    all: &BTreeMap<&Target, &Vertex>,
+    waiting: &BTreeMap<&Target, usize>,
+) -> Vec<Target> {
     let mut path: Vec<&Target> = Vec::new();
     let mut at = start;
     loop {
@@ -88,13 +92,15 @@ mod tests {
 
     #[test]
     fn needs_come_first_and_free_ones_go_by_rank_then_path() {
-        let set = [vertex("a", 9, &[]), vertex("b", 1, &["c"]), vertex("c", 5, &["gone"]), vertex("d", 5, &[])];
+        let set =
+            [vertex("a", 9, &[]), vertex("b", 1, &["c"]), vertex("c", 5, &["gone"]), vertex("d", 5, &[])];
         assert_eq!(names(&order(&set).unwrap()), ["c", "b", "d", "a"]);
     }
 
     #[test]
     fn a_circle_is_named_and_what_merely_waits_for_it_is_not() {
-        let set = [vertex("a", 1, &["b"]), vertex("b", 1, &["c"]), vertex("c", 1, &["b"]), vertex("z", 1, &[])];
+        let set =
+            [vertex("a", 1, &["b"]), vertex("b", 1, &["c"]), vertex("c", 1, &["b"]), vertex("z", 1, &[])];
         assert_eq!(names(&order(&set).unwrap_err()), ["b", "c", "b"]);
         assert_eq!(names(&order(&[vertex("a", 1, &["a"])]).unwrap_err()), ["a", "a"]);
     }

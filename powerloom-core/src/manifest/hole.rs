@@ -24,7 +24,12 @@ pub(crate) fn holes(
     for field in fields {
         let refers = matches!(
             field.form,
-            Form::Principal | Form::Role | Form::OuPath | Form::Reference(_) | Form::References(_) | Form::Skills
+            Form::Principal
+                | Form::Role
+                | Form::OuPath
+                | Form::Reference(_)
+                | Form::References(_)
+                | Form::Skills
         );
         if let (true, Some(value)) = (refers, payload.get(field.spec)) {
             search(value, format!("/payload/{}", field.spec), made, &mut found);

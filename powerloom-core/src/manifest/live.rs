@@ -84,7 +84,11 @@ impl<'a> Live<'a> {
     }
 
     /// The record of a named kind at a path.
-    pub(crate) async fn named(&mut self, kind: &dyn Kind, path: &ResourcePath) -> StoreResult<Option<RecordRow>> {
+    pub(crate) async fn named(
+        &mut self,
+        kind: &dyn Kind,
+        path: &ResourcePath,
+    ) -> StoreResult<Option<RecordRow>> {
         match self.ou(&path.ou).await? {
             Some(ou) => self.unique(&kind.name(), &kind.unique_key(ou, path.name.as_str())).await,
             None => Ok(None),
@@ -105,7 +109,11 @@ impl<'a> Live<'a> {
     }
 
     /// The version of a skill with this number.
-    pub(crate) async fn skill_version(&mut self, skill: ResourceId, number: u64) -> StoreResult<Option<RecordRow>> {
+    pub(crate) async fn skill_version(
+        &mut self,
+        skill: ResourceId,
+        number: u64,
+    ) -> StoreResult<Option<RecordRow>> {
         self.unique(&SkillVersion::KIND, &format!("{skill}@{number}")).await
     }
 
@@ -133,9 +141,8 @@ impl<'a> Live<'a> {
         let mut keys: BTreeSet<ResourceKey> = BTreeSet::new();
         for row in rows {
             keys.insert(ResourceKey::of::<Ou>(row.meta.ou));
-            keys.extend(row.refs.iter().cloned());
-            // The references of the spec, in case the row keeps others.
-            if let Ok(references) = self.catalogue.kind(&row.kind).and_then(|kind| kind.references(&row.spec)) {
+            if let Ok(references) = self.catalogue.kind(&row.kind).and_then(|kind| kind.references(&row.spec))
+            {
                 keys.extend(references.into_iter().map(|reference| reference.target));
             }
         }

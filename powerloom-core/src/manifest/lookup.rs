@@ -56,8 +56,12 @@ impl<'a> Lookup<'a> {
             nearest(value, names.iter().map(String::as_str))
         };
         let nearest = nearest.filter(|near| near != value);
-        let problem =
-            Problem::NotFound { field: field.to_owned(), value: crate::invalid::shown(value), looked, nearest };
+        let problem = Problem::NotFound {
+            field: field.to_owned(),
+            value: crate::invalid::shown(value),
+            looked,
+            nearest,
+        };
         self.fault(at, problem);
     }
 
@@ -122,7 +126,8 @@ impl<'a> Lookup<'a> {
             }
         }
         let ous: Vec<&str> = places.iter().map(|path| path.ou.as_str()).collect();
-        let looked = format!("no {kind} of that name is in {}, and no document makes one there", ous.join(", "));
+        let looked =
+            format!("no {kind} of that name is in {}, and no document makes one there", ous.join(", "));
         self.not_found(field, kind, text, looked, at);
         Ok(None)
     }
@@ -139,7 +144,12 @@ impl<'a> Lookup<'a> {
     }
 
     /// Who a principal is (row P22).
-    pub(crate) async fn principal(&mut self, field: &str, text: &str, at: &Location) -> StoreResult<Option<Bound>> {
+    pub(crate) async fn principal(
+        &mut self,
+        field: &str,
+        text: &str,
+        at: &Location,
+    ) -> StoreResult<Option<Bound>> {
         let Ok(principal) = text.parse::<PrincipalRef>() else { return Ok(None) };
         let (word, link) = match &principal {
             PrincipalRef::User(email) => ("user", self.user(field, email.as_str(), at).await?),
@@ -183,8 +193,12 @@ impl<'a> Lookup<'a> {
         };
         if row.is_none() {
             let looked = format!("the skill `{}` has no such version", skill.target.path);
-            let problem =
-                Problem::NotFound { field: format!("{field}.version"), value: number.to_string(), looked, nearest: None };
+            let problem = Problem::NotFound {
+                field: format!("{field}.version"),
+                value: number.to_string(),
+                looked,
+                nearest: None,
+            };
             self.fault(at, problem);
         }
         Ok(row.map(|row| Pin { id: row.meta.id, number }))

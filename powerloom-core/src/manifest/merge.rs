@@ -3,9 +3,9 @@
 use crate::manifest::document::Document;
 use crate::manifest::fault::{ManifestErrors, Problem};
 use crate::manifest::target::Target;
+use crate::record::Schema;
 use crate::resource::kind::{Home, Kind};
 use crate::resource::ou::Ou;
-use crate::record::Schema;
 
 /// What a document is about, as far as it says so itself; `None` for kinds known by what they bind.
 pub(crate) fn target_of(kind: &dyn Kind, document: &Document) -> Option<Target> {
@@ -50,7 +50,8 @@ pub(crate) fn merge(document: &mut Document, more: Document, errors: &mut Manife
             }
             Some(first) if first.value == given.value => {}
             Some(first) => {
-                let what = format!("`{name}` has another value at {}: one resource is declared once", first.at);
+                let what =
+                    format!("`{name}` has another value at {}: one resource is declared once", first.at);
                 errors.push(&given.at, Some(&label), Problem::Conflict { what });
             }
         }

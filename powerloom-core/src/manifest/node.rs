@@ -158,7 +158,22 @@ mod tests {
     /// Sem. 2.3, YAML safety: the core schema only.
     #[test]
     fn only_json_words_and_numbers_are_anything_but_text() {
-        for text in ["no", "on", "Yes", "y", "1_000", "0o17", "0x1f", "012", "+1", "1:30", ".5", "1.", "<<", "2025-01-01"] {
+        for text in [
+            "no",
+            "on",
+            "Yes",
+            "y",
+            "1_000",
+            "0o17",
+            "0x1f",
+            "012",
+            "+1",
+            "1:30",
+            ".5",
+            "1.",
+            "<<",
+            "2025-01-01",
+        ] {
             assert_eq!(read(text), Value::String(text.to_owned()));
         }
         assert_eq!(read("-12"), serde_json::json!(-12));

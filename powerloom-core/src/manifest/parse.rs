@@ -47,7 +47,12 @@ impl Parsed {
 /// assert!(errors.to_string().starts_with("skill.yaml:3:8: Skill lint: `spec.discription` is not known here"));
 /// assert!(errors.to_string().ends_with("did you mean `description`?"));
 /// ```
-pub fn parse(source: &str, text: &str, mode: ParseMode, catalogue: &Catalogue) -> Result<Parsed, ManifestErrors> {
+pub fn parse(
+    source: &str,
+    text: &str,
+    mode: ParseMode,
+    catalogue: &Catalogue,
+) -> Result<Parsed, ManifestErrors> {
     let mut envelope = Envelope::new(Arc::from(source), mode, catalogue);
     let nodes = tree::read(&Arc::from(source), text, &mut envelope.errors);
     let documents = nodes.iter().filter_map(|node| envelope.document(node)).collect();

@@ -7,8 +7,18 @@ const HIDDEN: &str = "(hidden)";
 
 /// Parts of names under which secrets are kept.
 const SUSPECT: [&str; 12] = [
-    "password", "passwd", "passphrase", "secret", "token", "bearer", "api_key", "apikey", "private_key", "dsn",
-    "credential", "authorization",
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "bearer",
+    "api_key",
+    "apikey",
+    "private_key",
+    "dsn",
+    "credential",
+    "authorization",
 ];
 
 /// `value` as it may be shown under `name`.

@@ -51,7 +51,11 @@ impl StepResult {
     #[must_use]
     pub const fn is_done(&self) -> bool {
         match self {
-            Self::Created { .. } | Self::Updated | Self::Unchanged | Self::Replaced { .. } | Self::Archived => true,
+            Self::Created { .. }
+            | Self::Updated
+            | Self::Unchanged
+            | Self::Replaced { .. }
+            | Self::Archived => true,
             Self::PendingApproval { .. } | Self::Skipped { .. } | Self::Failed { .. } => false,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::id::OrgId;
 use crate::invalid::Invalid;
-use crate::manifest::document::{Document, Given};
+use crate::manifest::document::{Document, Given, field_path};
 use crate::manifest::fault::{Location, ManifestErrors, Problem};
 use crate::manifest::link::{Bound, Link, Pin};
 use crate::manifest::live::Live;
@@ -86,7 +86,8 @@ fn gather(mut documents: Vec<Document>, catalogue: &Catalogue, errors: &mut Mani
             }
         };
         let target = target_of(kind.as_ref(), &document);
-        let earlier = target.as_ref().and_then(|target| places.get(target)).and_then(|at| gathered.get_mut(*at));
+        let earlier =
+            target.as_ref().and_then(|target| places.get(target)).and_then(|at| gathered.get_mut(*at));
         match (earlier, &target) {
             (Some((_, _, first)), _) => merge(first, document, errors),
             (None, known) => {
@@ -116,7 +117,8 @@ impl Resolver<'_> {
         for (target, _, document) in documents {
             let Some(target) = target else { continue };
             if target.kind == McpServer::KIND && deployments.contains(target.path.as_str()) {
-                let what = format!("the deployment `{}` makes a registration of this name itself", target.path);
+                let what =
+                    format!("the deployment `{}` makes a registration of this name itself", target.path);
                 self.lookup.errors.push(&document.at, Some(&document.label), Problem::Conflict { what });
             }
         }
@@ -138,9 +140,14 @@ impl Resolver<'_> {
         }
         let mut from = document.ou.as_ref().map(|given| given.value.clone());
         let mut fields: Vec<WantedField> = Vec::new();
+        let mut is_whole = true;
         for field in kind.fields() {
             let Some(given) = document.fields.get(field.name) else { continue };
-            let Some(bound) = self.bind(field, given, from.as_ref()).await? else { return Ok(None) };
+            let Some(bound) = self.bind(field, given, from.as_ref()).await? else {
+                // The other fields are looked at all the same: every fault at once.
+                is_whole = false;
+                continue;
+            };
             if from.is_none()
                 && let Bound::One(link) = &bound
             {
@@ -148,6 +155,9 @@ impl Resolver<'_> {
                 from = link.target.path.rsplit_once('/').and_then(|(ou, _)| ou.parse::<OuPath>().ok());
             }
             fields.push(WantedField { name: field.name, spec: field.spec, bound, at: given.at.clone() });
+        }
+        if !is_whole {
+            return Ok(None);
         }
         let target = target.unwrap_or_else(|| derived_target(kind.as_ref(), &document, &fields));
         let existing = self.existing(&target, kind.as_ref(), &document, ou.as_ref(), &fields).await?;
@@ -166,8 +176,13 @@ impl Resolver<'_> {
         }))
     }
 
-    async fn bind(&mut self, field: &Field, given: &Given<Value>, from: Option<&OuPath>) -> StoreResult<Option<Bound>> {
-        let name = field.name;
+    async fn bind(
+        &mut self,
+        field: &Field,
+        given: &Given<Value>,
+        from: Option<&OuPath>,
+    ) -> StoreResult<Option<Bound>> {
+        let name = &field_path(field);
         let text = given.value.as_str().unwrap_or_default();
         let at = &given.at;
         Ok(match &field.form {
@@ -192,9 +207,11 @@ impl Resolver<'_> {
         let items = given.value.as_array().map(Vec::as_slice).unwrap_or_default();
         let mut links: Vec<Link> = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            let path = format!("{}[{index}]", field.name);
+            let path = format!("{}[{index}]", field_path(field));
             let at = given.item(index);
-            if let Some(link) = self.lookup.named(&path, kind, item.as_str().unwrap_or_default(), at, from).await? {
+            if let Some(link) =
+                self.lookup.named(&path, kind, item.as_str().unwrap_or_default(), at, from).await?
+            {
                 self.refuse_twice(&path, &link, links.iter(), at);
                 links.push(link);
             }
@@ -211,9 +228,10 @@ impl Resolver<'_> {
         let items = given.value.as_array().map(Vec::as_slice).unwrap_or_default();
         let mut skills = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            let path = format!("{}[{index}]", field.name);
+            let path = format!("{}[{index}]", field_path(field));
             let at = given.item(index);
-            let name = item.as_str().or_else(|| item.get("skill").and_then(Value::as_str)).unwrap_or_default();
+            let name =
+                item.as_str().or_else(|| item.get("skill").and_then(Value::as_str)).unwrap_or_default();
             let Some(link) = self.lookup.named(&path, &Skill::KIND, name, at, from).await? else { continue };
             self.refuse_twice(&path, &link, skills.iter().map(|(link, _)| link), at);
             match item.get("version").and_then(Value::as_u64) {

@@ -28,7 +28,8 @@ impl Target {
     /// The id that stands for it in a plan until it is made: equal for equal targets, and no UUIDv7, so that it is
     /// never the id of anything that exists.
     pub(crate) fn provisional_id(&self) -> ResourceId {
-        let digest = Digest::of_parts(&[b"powerloom plan", self.kind.as_str().as_bytes(), self.path.as_bytes()]);
+        let digest =
+            Digest::of_parts(&[b"powerloom plan", self.kind.as_str().as_bytes(), self.path.as_bytes()]);
         let mut bytes = [0_u8; 16];
         for (to, from) in bytes.iter_mut().zip(digest.as_bytes()) {
             *to = *from;

@@ -6,7 +6,9 @@
 
 use crate::manifest::fault::{Location, ManifestErrors, Problem};
 use crate::manifest::node::{Content, Entry, Mark, Node, plain};
-use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput};
+use serde_saphyr::granit_parser::{
+    ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput,
+};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -121,7 +123,7 @@ impl Reader<'_> {
                 Some(Ok((event, span))) => self.event(event, mark(&span)),
                 Some(Err(error)) => {
                     let place = Mark { line: error.marker().line(), column: error.marker().col() + 1 };
-                    self.fault(place, Problem::syntax(format!("not YAML: {}", error.info())));
+                    self.fault(place, unreadable_yaml(&error));
                     self.open = Open::default();
                     // The documents after the broken one are read all the same.
                     if !matches!(parser.proceed_next_document(), Ok(true)) {
@@ -148,7 +150,8 @@ impl Reader<'_> {
             Event::Alias(anchor) => self.alias(anchor, at),
             Event::SequenceStart(_, anchor, _) => self.begin(anchor, at, Unfinished::List(Vec::new())),
             Event::MappingStart(_, anchor, _) => {
-                let map = Unfinished::Map { entries: Vec::new(), seen: BTreeMap::new(), key: None, skip: false };
+                let map =
+                    Unfinished::Map { entries: Vec::new(), seen: BTreeMap::new(), key: None, skip: false };
                 self.begin(anchor, at, map);
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(),
@@ -173,13 +176,13 @@ impl Reader<'_> {
 
     fn alias(&mut self, anchor: usize, at: Mark) {
         let Some(node) = self.open.anchors.get(&anchor).cloned() else {
-            self.give_up(at, "an alias stands inside of what it repeats");
+            self.give_up(at, Problem::syntax("an alias stands inside of what it repeats"));
             return;
         };
         if !self.repeat(&node) {
-            self.give_up(at, &format!("anchors and aliases repeat more than {MAX_REPEATED} bytes"));
+            self.give_up(at, too_much());
         } else if self.open.stack.len() + node.depth() > MAX_DEPTH {
-            self.give_up(at, &format!("lists and mappings are nested deeper than {MAX_DEPTH}"));
+            self.give_up(at, too_deep());
         } else {
             self.value(Node { at, content: node.content }, 0, false);
         }
@@ -193,7 +196,7 @@ impl Reader<'_> {
 
     fn begin(&mut self, anchor: usize, at: Mark, content: Unfinished) {
         if self.open.stack.len() >= MAX_DEPTH {
-            self.give_up(at, &format!("lists and mappings are nested deeper than {MAX_DEPTH}"));
+            self.give_up(at, too_deep());
         } else {
             self.open.stack.push(Frame { anchor, at, content });
         }
@@ -213,7 +216,7 @@ impl Reader<'_> {
     fn value(&mut self, node: Node, anchor: usize, is_plain: bool) {
         if anchor > 0 {
             if !self.repeat(&node) {
-                return self.give_up(node.at, &format!("anchors and aliases repeat more than {MAX_REPEATED} bytes"));
+                return self.give_up(node.at, too_much());
             }
             self.open.anchors.insert(anchor, node.clone());
         }
@@ -250,10 +253,25 @@ impl Reader<'_> {
         }
     }
 
-    fn give_up(&mut self, at: Mark, message: &str) {
-        self.fault(at, Problem::syntax(message));
+    fn give_up(&mut self, at: Mark, problem: Problem) {
+        self.fault(at, problem);
         self.open.broken = true;
     }
+}
+
+fn unreadable_yaml(error: &ScanError) -> Problem {
+    match error.kind() {
+        ErrorKind::RecursionLimitExceeded => too_deep(),
+        _ => Problem::syntax(format!("not YAML: {}", error.info())),
+    }
+}
+
+fn too_much() -> Problem {
+    Problem::syntax(format!("anchors and aliases repeat more than {MAX_REPEATED} bytes"))
+}
+
+fn too_deep() -> Problem {
+    Problem::syntax(format!("lists and mappings are nested deeper than {MAX_DEPTH}"))
 }
 
 /// The text of a key, or why it is none.

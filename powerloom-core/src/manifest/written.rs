@@ -48,7 +48,9 @@ impl Names {
 #[must_use]
 pub fn written(form: &Form, value: &Value, names: &Names) -> Value {
     match (form, value) {
-        (Form::Principal | Form::Reference(_) | Form::OuPath, Value::String(text)) => names.replace(text).into(),
+        (Form::Principal | Form::Reference(_) | Form::OuPath, Value::String(text)) => {
+            names.replace(text).into()
+        }
         (Form::Role, Value::String(text)) => {
             let name = names.replace(text);
             Value::from(name.strip_prefix("role:").unwrap_or(&name))
@@ -57,7 +59,8 @@ pub fn written(form: &Form, value: &Value, names: &Names) -> Value {
             sorted(items.iter().map(|item| Value::from(names.replace(item.as_str().unwrap_or_default()))))
         }
         (Form::Skills, Value::Array(items)) => sorted(items.iter().map(|item| {
-            let skill = item.get("skill").and_then(Value::as_str).map(|id| names.replace(id)).unwrap_or_default();
+            let skill =
+                item.get("skill").and_then(Value::as_str).map(|id| names.replace(id)).unwrap_or_default();
             let pinned = item.pointer("/version/pinned").and_then(Value::as_str);
             match pinned.and_then(|id| id.parse().ok()).and_then(|id: ResourceId| names.numbers.get(&id)) {
                 Some(number) => json!({ "skill": skill, "version": number }),
