@@ -2,10 +2,10 @@
 //!
 //! Four steps, each usable alone, none of which changes anything but the last:
 //!
-//! 1. [`parse`]: text to checked documents, each field with its place. All faults at once.
-//! 2. [`resolve`]: names, paths and addresses to what they mean, among the documents and in the store.
-//! 3. [`plan`]: what has to be done, in order. Pure data.
-//! 4. [`apply`]: does it through the one door, resource by resource.
+//! 1. [`parse()`]: text to checked documents, each field with its place. All faults at once.
+//! 2. [`resolve()`]: names, paths and addresses to what they mean, among the documents and in the store.
+//! 3. [`plan()`]: what has to be done, in order. Pure data.
+//! 4. [`apply()`]: does it through the one door, resource by resource.
 //!
 //! How a document names its resource depends on the kind: `metadata.name` and `metadata.ou_path` for most; of an OU
 //! `ou_path` is the OU above, and `metadata.path` may give its whole path instead (exports write `name` and

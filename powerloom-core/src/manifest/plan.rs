@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// The version of the serialized form; another one is refused by [`apply`](crate::manifest::apply).
+/// The version of the serialized form; another one is refused when it is applied.
 pub const PLAN_VERSION: u32 = 1;
 
 /// Longest value the readable form shows, in characters.

@@ -9,6 +9,7 @@ use crate::manifest::node::{Content, Entry, Mark, Node, plain};
 use serde_saphyr::granit_parser::{
     ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput,
 };
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -160,10 +161,14 @@ impl Reader<'_> {
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, at: Mark) -> Content {
+        // An escape such as "\u202e" can write what the text itself may not hold.
+        let mut text = Cow::Borrowed(text);
         if let Some(c) = text.chars().find(|c| is_forbidden(*c)) {
             let message = format!("the character U+{:04X} is not allowed in a manifest", u32::from(c));
             self.fault(at, Problem::Syntax { message });
+            text = Cow::Owned(text.replace(is_forbidden, "\u{fffd}"));
         }
+        let text = text.as_ref();
         if style != ScalarStyle::Plain {
             return Content::Text(text.to_owned());
         }

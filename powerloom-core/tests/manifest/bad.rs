@@ -57,6 +57,7 @@ fn yaml_that_is_refused() {
             ("tab", "kind: Skill\nmetadata:\n\tname: a\n".into()),
             ("NUL", "kind: Sk\0ill\n".into()),
             ("NUL in an escape", "kind: \"Sk\\0ill\"\n".into()),
+            ("text that runs backwards, in an escape", "kind: \"\\u202elliks\"\n".into()),
             ("escape sequence", "kind: \u{1b}[31mSkill\n".into()),
             ("text that runs backwards", "kind: \u{202e}llikS\n".into()),
             ("BOM in the middle", "kind: Skill\n\u{feff}metadata: {}\n".into()),

@@ -261,6 +261,24 @@ async fn a_record_reads_back_from_its_own_manifest() {
     assert!(world.plan(&manifest.to_string()).await.is_noop());
 }
 
+/// A stream may have a thousand documents; an agent may have twenty skills.
+#[tokio::test]
+async fn a_set_as_large_as_a_stream_may_be_is_one_plan() {
+    let world = World::new();
+    let mut text = String::new();
+    for n in 0..500 {
+        text += &format!("{{kind: Skill, metadata: {{name: s{n}, ou_path: /acme}}}}\n---\n");
+        let skills: Vec<String> = (0..20).map(|k| format!("s{}", (n + k) % 500)).collect();
+        text += &format!(
+            "{{kind: Agent, metadata: {{name: a{n}, ou_path: /acme}}, spec: {{model: m, agent_kind: user, \
+             owner_principal_ref: 'user:admin@acme.com', skills: [{}]}}}}\n---\n",
+            skills.join(", ")
+        );
+    }
+    let plan = world.plan(&text).await;
+    assert_eq!((plan.steps.len(), plan.steps[999].depends_on.len()), (1000, 20));
+}
+
 /// A kind of an embedder's own that may refer to others of its kind.
 #[derive(Debug)]
 struct Thing(Vec<Field>);

@@ -16,7 +16,7 @@ fn field(document: &Document, name: &str) -> Value {
     document.fields[name].value.clone()
 }
 
-/// Rows P20–P23: the envelope, the fields of an agent, the principal and the bare names.
+/// Rows P19–P23: the OU path, the envelope, the fields of an agent, the principal and the bare names.
 #[test]
 fn a_document_carries_its_fields_with_their_places() {
     let text = "apiVersion: powerloom.app/v1\nkind: Agent\nmetadata:\n  name: reviewer\n  ou_path: /acme/engineering/\nspec:\n  \
