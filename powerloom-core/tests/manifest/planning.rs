@@ -265,17 +265,17 @@ async fn a_record_reads_back_from_its_own_manifest() {
 #[tokio::test]
 async fn a_set_as_large_as_a_stream_may_be_is_one_plan() {
     let world = World::new();
-    let mut text = String::new();
+    let mut documents: Vec<String> = Vec::new();
     for n in 0..500 {
-        text += &format!("{{kind: Skill, metadata: {{name: s{n}, ou_path: /acme}}}}\n---\n");
+        documents.push(format!("{{kind: Skill, metadata: {{name: s{n}, ou_path: /acme}}}}"));
         let skills: Vec<String> = (0..20).map(|k| format!("s{}", (n + k) % 500)).collect();
-        text += &format!(
+        documents.push(format!(
             "{{kind: Agent, metadata: {{name: a{n}, ou_path: /acme}}, spec: {{model: m, agent_kind: user, \
-             owner_principal_ref: 'user:admin@acme.com', skills: [{}]}}}}\n---\n",
+             owner_principal_ref: 'user:admin@acme.com', skills: [{}]}}}}",
             skills.join(", ")
-        );
+        ));
     }
-    let plan = world.plan(&text).await;
+    let plan = world.plan(&documents.join("\n---\n")).await;
     assert_eq!((plan.steps.len(), plan.steps[999].depends_on.len()), (1000, 20));
 }
 
