@@ -10,7 +10,7 @@ use crate::manifest::lookup::Lookup;
 use crate::manifest::merge::{identity_fields, merge, target_of};
 use crate::manifest::target::Target;
 use crate::manifest::wanted::{ResolveError, Resolved, Wanted, WantedField};
-use crate::manifest::written::Names;
+use crate::manifest::written::{Names, is_owned};
 use crate::ou_path::OuPath;
 use crate::record::{KindName, RecordRow, Schema};
 use crate::resource::catalogue::Catalogue;
@@ -304,7 +304,7 @@ impl Resolver<'_> {
     fn is_refused(&mut self, target: &Target, document: &Document, existing: Option<&RecordRow>) -> bool {
         let what = match existing {
             Some(row) if !row.is_live() => "it is being archived: wait until it is gone".to_owned(),
-            Some(row) if row.status.get("deployment").is_some_and(|owner| !owner.is_null()) => {
+            Some(row) if is_owned(row) => {
                 "it is owned by the deployment of the same name, which keeps it".to_owned()
             }
             None if target.kind == Ou::KIND && document.ou.is_none() => {

@@ -78,6 +78,11 @@ fn sorted(items: impl Iterator<Item = Value>) -> Value {
     Value::Array(items)
 }
 
+/// Whether a deployment made it and keeps it (row P65).
+pub(crate) fn is_owned(row: &RecordRow) -> bool {
+    row.status.get("deployment").is_some_and(|owner| !owner.is_null())
+}
+
 /// One field of a spec as it may be shown: as a manifest writes it, without secrets.
 #[must_use]
 pub(crate) fn shown(field: &Field, spec: &Value, names: &Names) -> Value {

@@ -2,7 +2,7 @@
 
 use crate::world::World;
 use powerloom_core::invalid::Invalid;
-use powerloom_core::manifest::{Names, Plan, Verb, to_manifest};
+use powerloom_core::manifest::{Plan, Verb, export};
 use powerloom_core::permission::Permission;
 use powerloom_core::record::{KindName, RecordRow};
 use powerloom_core::resource::field::{Field, Form};
@@ -249,16 +249,54 @@ async fn a_plan_reads_back_from_its_json() {
     assert!(serde_json::from_str::<Plan>(&text.replace("\"v\":1", "\"v\":1,\"w\":1")).is_err());
 }
 
-/// Export writes what reads back as the same.
+/// One of every kind that a document can declare.
+const EVERY_KIND: &str = "
+{kind: User, metadata: {email: Ada@ACME.com, ou_path: /acme/eng}, spec: {display_name: Ada, disabled: true}}
+---
+{kind: Group, metadata: {name: team, ou_path: /acme/eng}, spec: {description: Builds.}}
+---
+{kind: GroupMembership, metadata: {group_path: /acme/eng/team, member_ref: 'user:ada@acme.com'}}
+---
+{kind: Role, metadata: {name: reader, ou_path: /acme}, spec: {permissions: ['skill:read', 'agent:*']}}
+---
+{kind: RoleBinding, metadata: {ou_path: /acme/eng}, spec: {principal_ref: 'group:/acme/eng/team', role: reader, expires_at: 2030-01-01T00:00:00Z}}
+---
+{kind: RoleBinding, metadata: {ou_path: /acme/eng}, spec: {principal_ref: 'service:ci', role: Viewer, effect: deny}}
+---
+{kind: Environment, metadata: {name: closed, ou_path: /acme}, spec: {networking: limited, allowed_hosts: [x.y], allow_package_managers: true, packages: {pip: [ruff]}}}
+---
+{kind: SkillAccessGrant, metadata: {skill_path: /acme/lint, principal_ref: 'ou:/acme/eng'}}
+---
+{kind: MCPServerRegistration, metadata: {name: files, ou_path: /acme}, spec: {url: 'http://127.0.0.1:1/mcp'}}
+---
+{kind: MCPDeployment, metadata: {name: pg, ou_path: /acme/eng}, spec: {template_kind: postgres, isolation: dedicated}}
+---
+{kind: Credential, metadata: {agent_path: /acme/eng/web/helper, mcp_registration_path: pg}}
+---
+kind: Agent
+metadata: {name: keeper, ou_path: /acme/eng/web}
+spec: {model: m, agent_kind: user, owner_principal_ref: 'group:/acme/eng/team', mcp_servers: [files, pg], permission_boundary: ['agent:read'], session_timeout_seconds: 60}
+";
+
+/// What is exported reads back as what is there: for every kind a document can declare.
 #[tokio::test]
-async fn a_record_reads_back_from_its_own_manifest() {
+async fn every_kind_reads_back_from_its_own_manifest() {
     let world = World::new();
-    world.declare(BASE).await;
-    let row = world.row("Skill", "lint");
-    let kind = world.catalogue.kind(&row.kind).unwrap();
-    let manifest = to_manifest(kind.as_ref(), &row, &"/acme".parse().unwrap(), &Names::default());
-    assert_eq!(manifest["metadata"], json!({ "name": "lint", "ou_path": "/acme" }));
-    assert!(world.plan(&manifest.to_string()).await.is_noop());
+    world.declare(&format!("{BASE}---{EVERY_KIND}")).await;
+    let rows = world.rows();
+    for kind in world.catalogue.kinds().filter(|kind| kind.manifest()) {
+        assert!(rows.iter().any(|row| row.kind == kind.name()), "no {} is declared", kind.name());
+    }
+    let documents = export(&rows, &world.catalogue, &world, world.org.id).await.unwrap();
+    assert_eq!(documents.len(), rows.len() - 1, "all but the registration a deployment owns");
+    insta::assert_json_snapshot!(
+        "exported_agent",
+        documents.iter().find(|d| d["metadata"]["name"] == "keeper").unwrap()
+    );
+    let text: Vec<String> = documents.iter().map(Value::to_string).collect();
+    let plan = world.plan(&text.join("\n---\n")).await;
+    assert!(plan.is_noop(), "{plan}");
+    assert_eq!(plan.steps.len(), documents.len());
 }
 
 /// A stream may have a thousand documents; an agent may have twenty skills.
