@@ -328,7 +328,7 @@ impl<K: Declared> Kind for Rules<K> {
 }
 
 /// Checks the forms that a field's type alone does not: lengths, ranges, words, URLs.
-fn check_form(field: &Field, value: &Value) -> Result<(), Invalid> {
+pub(crate) fn check_form(field: &Field, value: &Value) -> Result<(), Invalid> {
     let name = field.spec;
     match (&field.form, value) {
         (_, Value::Null) => Ok(()),
