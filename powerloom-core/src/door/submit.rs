@@ -170,8 +170,9 @@ impl Plane {
         let committed = self.store.commit(commit).await?;
         self.refresh_authz(work, &draft.authz, &committed);
         self.reconcile_wake.notify_one();
-        if draft.session.is_some() {
+        if let Some(session) = draft.session {
             self.session_wake.notify_one();
+            self.hub.nudge(session);
         }
         tracing::info!(
             org = %work.org.id, actor = %work.caller.principal, verb = %work.subject.verb, resource = %work.subject.id,
