@@ -29,8 +29,11 @@ pub(crate) fn lint() -> anyhow::Result<()> {
 }
 
 fn clean_layers() -> anyhow::Result<()> {
-    let core = read(&mut cargo("tree --package powerloom-core --all-features --edges normal --prefix none --locked"))?;
-    let all = read(&mut cargo("tree --workspace --all-features --edges normal,build --prefix none --locked"))?;
+    let core = read(&mut cargo(
+        "tree --package powerloom-core --all-features --edges normal --prefix none --locked",
+    ))?;
+    let all =
+        read(&mut cargo("tree --workspace --all-features --edges normal,build --prefix none --locked"))?;
     refuse(&core, &BANNED_IN_CORE, "powerloom-core")?;
     refuse(&all, &BANNED_EVERYWHERE, "the workspace")
 }
@@ -64,8 +67,13 @@ pub(crate) fn demo() -> anyhow::Result<()> {
         std::fs::remove_dir_all(&state).with_context(|| format!("{} cannot be emptied", state.display()))?;
     }
     for _ in 0..2 {
-        let mut demo = cargo("run --quiet --package powerloom-examples --bin demo --all-features --locked -- --state");
-        run(demo.arg(&state).current_dir(root()).env_remove("ANTHROPIC_API_KEY").env_remove("ANTHROPIC_BASE_URL"))?;
+        let mut demo =
+            cargo("run --quiet --package powerloom-examples --bin demo --all-features --locked -- --state");
+        run(demo
+            .arg(&state)
+            .current_dir(root())
+            .env_remove("ANTHROPIC_API_KEY")
+            .env_remove("ANTHROPIC_BASE_URL"))?;
     }
     Ok(())
 }

@@ -14,11 +14,15 @@ pub(crate) fn prepare() -> anyhow::Result<PathBuf> {
         .with_context(|| format!("{} cannot be read", requirements.display()))?;
     let folder = target().join("python");
     let (python, stamp) = (folder.join("bin/python"), folder.join("installed.txt"));
-    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) && works(&mut version(&python)) {
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted)
+        && works(&mut version(&python))
+    {
         return Ok(python);
     }
     create(&folder)?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--upgrade", "-r"]).arg(&requirements))?;
+    run(Command::new(&python)
+        .args(["-m", "pip", "install", "--quiet", "--upgrade", "-r"])
+        .arg(&requirements))?;
     std::fs::write(&stamp, wanted).with_context(|| format!("{} cannot be written", stamp.display()))?;
     Ok(python)
 }
@@ -41,7 +45,13 @@ fn create(folder: &Path) -> anyhow::Result<()> {
     // Debian ships the module apart, and maybe no Python at all.
     if works(Command::new("apt-get").arg("--version")) {
         run(Command::new("apt-get").args(["update", "--quiet"]))?;
-        run(Command::new("apt-get").args(["install", "--yes", "--quiet", "--no-install-recommends", "python3-venv"]))?;
+        run(Command::new("apt-get").args([
+            "install",
+            "--yes",
+            "--quiet",
+            "--no-install-recommends",
+            "python3-venv",
+        ]))?;
         return run(&mut make());
     }
     bail!("the tests drive the official Python SDK: install Python 3.10 or newer with its `venv` module")
