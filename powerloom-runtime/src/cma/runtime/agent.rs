@@ -43,14 +43,7 @@ pub(crate) async fn push(
     {
         return update(client, push, payload, skills, &remote).await;
     }
-    let mut agent = CreateAgent::new(&payload.name, payload.model.as_str());
-    agent.description = filled(payload.description.as_deref());
-    agent.system = filled(payload.system.as_deref());
-    agent.tools = tools(&payload.mcp_servers);
-    agent.mcp_servers = servers(&payload.mcp_servers);
-    agent.skills = skills;
-    agent.metadata = tag(push.org, &push.key);
-    let made = client.agents().create(&agent).await;
+    let made = client.agents().create(&definition(push, payload, skills)).await;
     made.map(|agent| place(&agent)).map_err(|error| created(CREATE, error))
 }
 
@@ -61,8 +54,33 @@ async fn update(
     skills: Vec<AgentSkill>,
     remote: &RemoteRef,
 ) -> RuntimeResult<RemoteRef> {
-    let update = UpdateAgent {
-        version: remote.version,
+    let update = redefinition(push, payload, skills, remote.version);
+    match client.agents().update(&remote.id, &update).await {
+        Ok(agent) => Ok(place(&agent)),
+        Err(error) => Err(refused(UPDATE, error, live(client, &remote.id)).await),
+    }
+}
+
+fn definition(push: &Push, payload: &AgentPayload, skills: Vec<AgentSkill>) -> CreateAgent {
+    let mut agent = CreateAgent::new(&payload.name, payload.model.as_str());
+    agent.description = filled(payload.description.as_deref());
+    agent.system = filled(payload.system.as_deref());
+    agent.tools = tools(&payload.mcp_servers);
+    agent.mcp_servers = servers(&payload.mcp_servers);
+    agent.skills = skills;
+    agent.metadata = tag(push.org, &push.key);
+    agent
+}
+
+/// The whole definition as an update: what the payload lacks is cleared.
+fn redefinition(
+    push: &Push,
+    payload: &AgentPayload,
+    skills: Vec<AgentSkill>,
+    version: Option<i64>,
+) -> UpdateAgent {
+    UpdateAgent {
+        version,
         name: Some(payload.name.clone()),
         model: Some(Model::from(payload.model.as_str())),
         system: filled(payload.system.as_deref()).into(),
@@ -73,10 +91,6 @@ async fn update(
         metadata: upsert(tag(push.org, &push.key)),
         multiagent: Patch::Clear,
         execution_identity: Patch::Clear,
-    };
-    match client.agents().update(&remote.id, &update).await {
-        Ok(agent) => Ok(place(&agent)),
-        Err(error) => Err(refused(UPDATE, error, live(client, &remote.id)).await),
     }
 }
 
@@ -204,4 +218,91 @@ fn filled(text: Option<&str>) -> Option<String> {
 fn same_text(observed: Option<&str>, expected: Option<&str>) -> Option<String> {
     let observed = filled(observed);
     if observed == filled(expected) { expected.map(str::to_owned) } else { observed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use powerloom_core::resource::agent::Agent as AgentKind;
+    use powerloom_core::runtime::Payload;
+    use serde_json::{Value, json};
+
+    const ID: &str = "00000000-0000-0000-0000-000000000007";
+    const ORG: &str = "00000000-0000-0000-0000-000000000001";
+
+    fn push_of(payload: &AgentPayload) -> Push {
+        Push {
+            org: ORG.parse().unwrap(),
+            key: ResourceKey::of::<AgentKind>(ID.parse().unwrap()),
+            payload: Payload::Agent(payload.clone()),
+            remote: None,
+            placed: Placed::new(),
+            files: Vec::new(),
+            bearer: None,
+            unsure: false,
+        }
+    }
+
+    fn payload(mcp_servers: Vec<AgentMcpServerPayload>) -> AgentPayload {
+        AgentPayload {
+            name: "support".to_owned(),
+            description: None,
+            model: "claude-opus-5-5".to_owned(),
+            system: Some(String::new()),
+            skills: Vec::new(),
+            mcp_servers,
+        }
+    }
+
+    fn allowed() -> Value {
+        json!({"enabled": true, "permission_policy": {"type": "always_allow"}})
+    }
+
+    #[test]
+    fn a_new_agent_says_the_policy_of_every_toolset_and_carries_its_key() {
+        let orders =
+            AgentMcpServerPayload { name: "orders".to_owned(), url: "https://mcp.example.com".to_owned() };
+        let payload = payload(vec![orders]);
+        let skill =
+            AgentSkill::Custom { skill_id: "skill_1".to_owned(), version: Some("skver_2".to_owned()) };
+        let body = serde_json::to_value(definition(&push_of(&payload), &payload, vec![skill])).unwrap();
+        assert_eq!(
+            body,
+            json!({
+                "name": "support", "model": "claude-opus-5-5",
+                "tools": [
+                    {"type": "agent_toolset_20260401", "default_config": allowed()},
+                    {"type": "mcp_toolset", "mcp_server_name": "orders", "default_config": allowed()},
+                ],
+                "mcp_servers": [{"type": "url", "name": "orders", "url": "https://mcp.example.com"}],
+                "skills": [{"type": "custom", "skill_id": "skill_1", "version": "skver_2"}],
+                "metadata": {"powerloom_id": format!("Agent/{ID}"), "powerloom_org": ORG},
+            })
+        );
+    }
+
+    #[test]
+    fn an_update_says_every_field_with_null_and_empty_lists_for_what_is_not_there() {
+        let payload = payload(Vec::new());
+        let body = redefinition(&push_of(&payload), &payload, Vec::new(), Some(3));
+        assert_eq!(
+            serde_json::to_value(body).unwrap(),
+            json!({
+                "version": 3, "name": "support", "model": "claude-opus-5-5", "system": null, "description": null,
+                "tools": [{"type": "agent_toolset_20260401", "default_config": allowed()}],
+                "mcp_servers": [], "skills": [], "multiagent": null, "execution_identity": null,
+                "metadata": {"powerloom_id": format!("Agent/{ID}"), "powerloom_org": ORG},
+            })
+        );
+    }
+
+    #[test]
+    fn a_skill_that_is_not_on_the_runtime_is_waited_for() {
+        let version = ResourceId::from_uuid(Uuid::from_u128(9));
+        let mut payload = payload(Vec::new());
+        payload.skills.push(AgentSkillPayload { version, name: "refunds".to_owned(), number: 2 });
+        let error = skills(&payload, &Placed::new()).unwrap_err();
+        assert_eq!((error.class, error.maybe_applied), (RuntimeErrorClass::Transient, false));
+        assert!(error.message.contains("version 2 of skill `refunds`"), "{}", error.message);
+    }
 }
