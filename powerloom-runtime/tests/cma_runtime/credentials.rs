@@ -69,6 +69,20 @@ async fn another_address_archives_the_credential_and_makes_another() {
 }
 
 #[tokio::test]
+async fn a_lost_answer_to_the_change_of_an_address_leaves_one_credential() {
+    let (world, vault) = with_vault().await;
+    let first = world.put(&credential(60, URL, "mcp_one", &vault)).await;
+    let moved = credential(60, "https://new.example.com/mcp", "mcp_one", &vault);
+    world.lose_answer(PATH);
+    let mut push = again(&moved, moved.payload.clone(), Some(&first));
+    assert!(world.runtime.push(&push).await.unwrap_err().maybe_applied);
+    push.unsure = true;
+    let second = world.put(&push).await;
+    assert_eq!(world.live("credentials").len(), 1);
+    assert_eq!(world.seen(&moved, &second).await, Some(moved.payload.clone()));
+}
+
+#[tokio::test]
 async fn an_address_that_differs_only_in_form_is_the_same() {
     let (world, vault) = with_vault().await;
     let first = world.put(&credential(60, URL, "mcp_one", &vault)).await;

@@ -1,7 +1,8 @@
 //! Environments and vaults.
 
 use crate::life::{check_life, check_lost_answer};
-use crate::world::{World, environment, push, vault};
+use crate::world::{World, environment, id, push, vault};
+use powerloom_core::record::ResourceKey;
 use powerloom_core::resource::environment::Environment;
 use powerloom_core::resource::vault::Vault;
 use powerloom_core::runtime::{EnvironmentPayload, Payload, Push, Runtime, RuntimeErrorClass};
@@ -61,12 +62,18 @@ async fn a_taken_name_is_ours_by_its_tag_or_a_permanent_failure() {
     let push = limited();
     world.emulator.faults().add(taken.clone());
     let refused = world.runtime.push(&push).await.unwrap_err();
+    assert_eq!(refused.class, RuntimeErrorClass::Conflict, "nobody has the name: some other conflict");
+    world.emulator.faults().clear();
+    let stranger = world.put(&Push { key: ResourceKey::of::<Environment>(id(3)), ..limited() }).await;
+    world.emulator.faults().add(taken.clone());
+    let refused = world.runtime.push(&push).await.unwrap_err();
     assert_eq!(refused.class, RuntimeErrorClass::Permanent);
     assert!(refused.to_string().contains("the name `default` is taken"), "{refused}");
     world.emulator.faults().clear();
     let ours = world.put(&push).await;
     world.emulator.faults().add(taken);
     assert_eq!(world.put(&push).await, ours);
+    assert_ne!(ours, stranger);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use powerloom_core::resource::agent::Agent;
 use powerloom_core::resource::environment::Environment;
 use powerloom_core::resource::vault::Vault;
 use powerloom_core::runtime::*;
-use powerloom_runtime::emulator::Edit;
+use powerloom_runtime::emulator::{Edit, Fault, FaultRule};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -166,6 +166,35 @@ async fn a_session_that_goes_on_running_is_not_archived_yet() {
     world.runtime.prompt(&id, "wait 60000").await.unwrap();
     let refused = world.runtime.archive_session(&id).await.unwrap_err();
     assert_eq!((refused.class, refused.maybe_applied), (RuntimeErrorClass::Transient, false));
+}
+
+#[tokio::test]
+async fn a_prompt_whose_answer_was_lost_is_in_the_history() {
+    let world = World::start().await;
+    let start = ready(&world, agent("support")).await;
+    let id = world.runtime.start_session(&start).await.unwrap();
+    world.lose_answer("/v1/sessions/*/events");
+    let mut stream = world.runtime.stream(&id).await.unwrap();
+    assert!(world.runtime.prompt(&id, "hello").await.unwrap_err().maybe_applied);
+    while !is_idle(&stream.next().await.unwrap().unwrap(), "end_turn") {}
+    assert_eq!(history(&world, &id).await.iter().filter(|event| event.kind == "user.message").count(), 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cut_ends_with_a_transient_failure() {
+    let world = World::start().await;
+    let start = ready(&world, agent("support")).await;
+    let id = world.runtime.start_session(&start).await.unwrap();
+    let cut = FaultRule::new("/v1/sessions/*/events/stream", Fault::CutStream { after: 2 }).count(1);
+    world.emulator.faults().add(cut);
+    let mut stream = world.runtime.stream(&id).await.unwrap();
+    world.runtime.prompt(&id, "hello").await.unwrap();
+    let mut told = Vec::new();
+    while let Some(event) = stream.next().await {
+        told.push(event);
+    }
+    let last = told.pop().unwrap().unwrap_err();
+    assert_eq!((told.len(), last.class, last.maybe_applied), (2, RuntimeErrorClass::Transient, false));
 }
 
 #[tokio::test]

@@ -43,7 +43,13 @@ async fn place_it(client: &CmaClient, push: &Push, payload: &CredentialPayload) 
     let vault = vault_of(payload, &push.placed)
         .ok_or_else(|| not_sent(CREATE, "its vault is not on the runtime", RuntimeErrorClass::Transient))?;
     let there = match &push.remote {
-        Some(remote) => Some(current(client, remote).await?),
+        Some(remote) => match current(client, remote).await {
+            // It was archived to make way for another one, which may be there.
+            Err(error) if error.class == RuntimeErrorClass::Gone && push.unsure => {
+                tagged(client, vault, push.org, &push.key).await?
+            }
+            read => Some(read?),
+        },
         None if push.unsure => tagged(client, vault, push.org, &push.key).await?,
         None => None,
     };
@@ -84,15 +90,28 @@ async fn create(
     credential.metadata = marks(push, payload);
     match client.credentials().create(vault, &credential).await {
         Ok(credential) => Ok(place(&credential, vault)),
-        Err(error) if error.is_conflict() => match tagged(client, vault, push.org, &push.key).await? {
-            Some(ours) if opens(&ours, payload) => update(client, push, payload, &ours).await,
-            _ => {
-                let why =
-                    format!("the vault has a credential of another owner for `{}`", payload.mcp_server_url);
-                Err(not_sent(CREATE, why, RuntimeErrorClass::Permanent))
-            }
-        },
+        Err(error) if error.is_conflict() => taken(client, push, payload, vault, error).await,
         Err(error) => Err(created(CREATE, error)),
+    }
+}
+
+/// The vault may have a credential for this address: ours, whose answer was lost, or that of another owner.
+async fn taken(
+    client: &CmaClient,
+    push: &Push,
+    payload: &CredentialPayload,
+    vault: &str,
+    error: CmaError,
+) -> RuntimeResult<RemoteRef> {
+    match lookup(client, vault, |found| opens(found, payload)).await? {
+        Some(there) if is_tagged(&there.metadata, push.org, &push.key) => {
+            update(client, push, payload, &there).await
+        }
+        Some(_) => {
+            let why = format!("the vault has a credential of another owner for `{}`", payload.mcp_server_url);
+            Err(not_sent(CREATE, why, RuntimeErrorClass::Permanent))
+        }
+        None => Err(failed(CREATE, error)),
     }
 }
 
@@ -174,9 +193,18 @@ async fn tagged(
     org: OrgId,
     key: &ResourceKey,
 ) -> RuntimeResult<Option<Credential>> {
+    lookup(client, vault, |credential| is_tagged(&credential.metadata, org, key)).await
+}
+
+/// The credential of the vault that is wanted; `None` also if there is no such vault.
+async fn lookup(
+    client: &CmaClient,
+    vault: &str,
+    wanted: impl Fn(&Credential) -> bool,
+) -> RuntimeResult<Option<Credential>> {
     let list = ListCredentials { limit: Some(PAGE), ..ListCredentials::default() };
-    let ours = |found: &Credential| found.archived_at.is_none() && is_tagged(&found.metadata, org, key);
-    let read = found(first(client.credentials().all(vault, list), ours).await);
+    let wanted = |credential: &Credential| credential.archived_at.is_none() && wanted(credential);
+    let read = found(first(client.credentials().all(vault, list), wanted).await);
     let credential = read.map_err(|error| failed("look for a credential", error))?.flatten();
     Ok(credential.map(|credential| Credential { vault_id: vault.to_owned(), ..credential }))
 }

@@ -38,15 +38,27 @@ pub(crate) async fn push(
     environment.metadata = tag(push.org, &push.key);
     match client.environments().create(&environment).await {
         Ok(environment) => Ok(place(&environment)),
-        // Where names are unique, ours may be there already.
-        Err(error) if error.is_conflict() => match find(client, push.org, &push.key).await? {
-            Some(remote) => update(client, push, payload, &remote).await,
-            None => {
-                let why = format!("the name `{}` is taken by an environment of another owner", payload.name);
-                Err(not_sent(CREATE, why, RuntimeErrorClass::Permanent))
-            }
-        },
+        Err(error) if error.is_conflict() => taken(client, push, payload, error).await,
         Err(error) => Err(created(CREATE, error)),
+    }
+}
+
+/// Where names are unique, the name is taken: by ours, whose answer was lost, or by that of another owner.
+async fn taken(
+    client: &CmaClient,
+    push: &Push,
+    payload: &EnvironmentPayload,
+    error: CmaError,
+) -> RuntimeResult<RemoteRef> {
+    if let Some(remote) = find(client, push.org, &push.key).await? {
+        return update(client, push, payload, &remote).await;
+    }
+    match lookup(client, true, |environment| environment.name == payload.name).await? {
+        Some(_) => {
+            let why = format!("the name `{}` is taken by an environment of another owner", payload.name);
+            Err(not_sent(CREATE, why, RuntimeErrorClass::Permanent))
+        }
+        None => Err(failed(CREATE, error)),
     }
 }
 
@@ -90,11 +102,23 @@ pub(crate) async fn find(
     org: OrgId,
     key: &ResourceKey,
 ) -> RuntimeResult<Option<RemoteRef>> {
-    let list =
-        client.environments().all(ListEnvironments { limit: Some(PAGE), ..ListEnvironments::default() });
-    let ours = |found: &Environment| found.archived_at.is_none() && is_tagged(&found.metadata, org, key);
-    let environment = first(list, ours).await.map_err(|error| failed("look for an environment", error))?;
-    Ok(environment.map(|environment| place(&environment)))
+    let ours = |environment: &Environment| is_tagged(&environment.metadata, org, key);
+    Ok(lookup(client, false, ours).await?.map(|environment| place(&environment)))
+}
+
+async fn lookup(
+    client: &CmaClient,
+    archived: bool,
+    wanted: impl Fn(&Environment) -> bool,
+) -> RuntimeResult<Option<Environment>> {
+    let list = ListEnvironments {
+        limit: Some(PAGE),
+        include_archived: Some(archived),
+        ..ListEnvironments::default()
+    };
+    let wanted = |found: &Environment| (archived || found.archived_at.is_none()) && wanted(found);
+    let environment = first(client.environments().all(list), wanted).await;
+    environment.map_err(|error| failed("look for an environment", error))
 }
 
 async fn live(client: &CmaClient, id: &str) -> Result<bool, CmaError> {

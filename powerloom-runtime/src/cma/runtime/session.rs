@@ -9,7 +9,7 @@ use crate::cma::outgoing::OutgoingEvent;
 use crate::cma::page::Order;
 use crate::cma::runtime::event::told;
 use crate::cma::runtime::failure::{failed, found, on_object};
-use crate::cma::runtime::tag::{Metadata, PAGE, first};
+use crate::cma::runtime::tag::{Metadata, ORG, PAGE, first};
 use crate::cma::session::{CreateSession, ListSessions, Session, SessionStatus, SessionUsage};
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
@@ -22,8 +22,6 @@ use std::time::Duration;
 
 /// Our session, in the metadata.
 const SESSION: &str = "powerloom_session";
-/// The organization, in the metadata.
-const ORG: &str = "powerloom_org";
 const ARCHIVE: &str = "archive a session";
 /// How long to wait before each further attempt to archive a session: its status lags behind its events.
 const WAITS: [Duration; 5] = [

@@ -19,6 +19,8 @@ use crate::cma::upload::UploadFile;
 use futures::TryStreamExt;
 use powerloom_core::id::ResourceId;
 use powerloom_core::reconcile::state::RemoteRef;
+use powerloom_core::record::Schema;
+use powerloom_core::resource::skill_version::SkillVersion;
 use powerloom_core::runtime::{
     Placed, Push, RuntimeError, RuntimeErrorClass, RuntimeResult, SkillFile, SkillVersionPayload,
 };
@@ -42,7 +44,7 @@ pub(crate) async fn push(
         let read = client.skill_versions().retrieve(skill, &remote.id).await;
         return read.map(|_| remote.clone()).map_err(|error| on_object("read a skill version", error));
     }
-    let known = push.placed.values().find_map(|remote| remote.parent.clone());
+    let known = older(&push.placed).find_map(|remote| remote.parent.clone());
     let skill = match known {
         Some(skill) => Some(skill),
         None => skill_of(client, payload.skill).await?,
@@ -123,7 +125,7 @@ async fn same_tree(
     placed: &Placed,
 ) -> RuntimeResult<Option<RemoteRef>> {
     let modes: BTreeMap<&str, bool> = pushed.map(|file| (file.path.as_str(), file.executable)).collect();
-    let older: BTreeSet<&str> = placed.values().map(|remote| remote.id.as_str()).collect();
+    let older: BTreeSet<&str> = older(placed).map(|remote| remote.id.as_str()).collect();
     let failed = |error| failed(FIND, error);
     let list = ListSkillVersions { limit: Some(PAGE), ..ListSkillVersions::default() };
     let mut versions = client.skill_versions().all(skill, list);
@@ -141,6 +143,11 @@ async fn same_tree(
         }
     }
     Ok(None)
+}
+
+/// The versions before, as far as they are known.
+fn older(placed: &Placed) -> impl Iterator<Item = &RemoteRef> {
+    placed.iter().filter(|(key, _)| key.kind == SkillVersion::KIND).map(|(_, remote)| remote)
 }
 
 async fn newest(client: &CmaClient, skill: &Skill) -> RuntimeResult<RemoteRef> {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// The resource: `Agent/<uuid>`.
 const ID: &str = "powerloom_id";
 /// The organization.
-const ORG: &str = "powerloom_org";
+pub(crate) const ORG: &str = "powerloom_org";
 
 /// How many objects a page of a look-up holds: the most every list of the service gives.
 pub(crate) const PAGE: u32 = 100;
