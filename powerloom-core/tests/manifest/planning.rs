@@ -347,8 +347,8 @@ impl Kind for Thing {
     fn on_runtime(&self) -> bool {
         false
     }
-    fn authz(&self) -> bool {
-        false
+    fn authz(&self) -> powerloom_core::resource::kind::AuthzPart {
+        powerloom_core::resource::kind::AuthzPart::None
     }
     fn followed(&self) -> bool {
         false
