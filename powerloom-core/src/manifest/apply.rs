@@ -36,6 +36,11 @@ pub trait Submit: Send + Sync {
         name: &str,
     ) -> Result<Option<ResourceId>, Self::Error>;
 
+    /// Waits, as long as it sees fit, until an archived resource has let go of its name; `false` if it has not.
+    ///
+    /// A kind with a counterpart on the runtime keeps its name until that is archived too.
+    async fn released(&self, key: &ResourceKey) -> Result<bool, Self::Error>;
+
     /// The class of a refusal.
     fn kind(&self, error: &Self::Error) -> ErrorKind;
 }
@@ -45,6 +50,9 @@ pub trait Submit: Send + Sync {
 #[non_exhaustive]
 pub struct ApplyOptions {
     /// Replacing is allowed: it destroys credentials and history on the runtime (sem. 2.3.6).
+    ///
+    /// In between there is neither the old one nor the new one. If the new one cannot be made, its step fails and says
+    /// so; a partial document is not enough then to make it: what it left alone is only in the archived record.
     pub allow_replace: bool,
 }
 
@@ -152,7 +160,21 @@ impl<S: Submit + ?Sized> Run<'_, S> {
     async fn replace(&mut self, step: &Step) -> Ended<StepResult> {
         // Whatever is open must be known before anything is taken away.
         self.filled(step)?;
+        let (key, _) = observed(step)?;
         self.archive(step).await?;
+        match self.door.released(&key).await {
+            Ok(true) => {}
+            Ok(false) => {
+                return Err(StepResult::Failed {
+                    kind: ErrorKind::Conflict,
+                    message:
+                        "the old one is being archived and keeps the name until the runtime has archived it; \
+                              apply the whole document again then"
+                            .to_owned(),
+                });
+            }
+            Err(error) => return Err(self.failed(&error)),
+        }
         match self.create(step).await {
             Ok(id) => Ok(StepResult::Replaced { id }),
             Err(StepResult::Failed { kind, message }) => {

@@ -117,6 +117,29 @@ async fn replacing_needs_to_be_allowed() {
     assert!(world.plan(&set("service")).await.is_noop());
 }
 
+/// What is on the runtime keeps its name until it is gone there; the report says what is left to do.
+#[tokio::test]
+async fn a_replacement_that_cannot_get_the_name_says_so() {
+    let mut world = World::new();
+    world.stuck = true;
+    let set = |kind: &str| {
+        format!(
+            "{{kind: Agent, metadata: {{name: a, ou_path: /acme}}, spec: {{model: m, agent_kind: {kind}, \
+             owner_principal_ref: 'user:admin@acme.com'}}}}"
+        )
+    };
+    world.declare(&set("user")).await;
+    let plan = world.plan(&set("service")).await;
+    let report = apply(&plan, &world, ApplyOptions::default().allow_replace(true)).await;
+    let StepResult::Failed { kind, message } = result(&report, "Agent", "/acme/a") else {
+        panic!("{report}")
+    };
+    assert_eq!(*kind, ErrorKind::Conflict);
+    assert!(message.contains("keeps the name until the runtime has archived it"), "{message}");
+    let meanwhile = world.try_plan(&set("service")).await.unwrap_err();
+    assert!(meanwhile.contains("it is being archived: wait until it is gone"), "{meanwhile}");
+}
+
 #[tokio::test]
 async fn a_plan_of_another_version_is_refused_step_by_step() {
     let world = World::new();

@@ -14,4 +14,5 @@ mod bad;
 mod examples;
 mod planning;
 mod reading;
+mod through;
 mod world;

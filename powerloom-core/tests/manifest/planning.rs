@@ -250,7 +250,7 @@ async fn a_plan_reads_back_from_its_json() {
 }
 
 /// One of every kind that a document can declare.
-const EVERY_KIND: &str = "
+pub const EVERY_KIND: &str = "
 {kind: User, metadata: {email: Ada@ACME.com, ou_path: /acme/eng}, spec: {display_name: Ada, disabled: true}}
 ---
 {kind: Group, metadata: {name: team, ou_path: /acme/eng}, spec: {description: Builds.}}

@@ -34,6 +34,8 @@ pub struct World {
     pub catalogue: Catalogue,
     /// Kinds whose creation waits for approval.
     pub gated: BTreeSet<&'static str>,
+    /// The runtime does not answer: what is archived there never is.
+    pub stuck: bool,
     /// Kinds whose creation fails.
     pub broken: BTreeSet<&'static str>,
     entropy: SeededEntropy,
@@ -53,6 +55,7 @@ impl World {
             catalogue: Catalogue::default(),
             gated: BTreeSet::new(),
             broken: BTreeSet::new(),
+            stuck: false,
             entropy,
             state: Mutex::default(),
         };
@@ -207,7 +210,8 @@ impl World {
                     ));
                 }
                 for mut gone in referrers.into_iter().chain([row.clone()]) {
-                    gone.meta.stage = Stage::Archived;
+                    let on_runtime = self.rules(gone.kind.as_str()).on_runtime();
+                    gone.meta.stage = if on_runtime { Stage::Archiving } else { Stage::Archived };
                     self.put(gone);
                 }
                 Ok(applied(&row))
@@ -268,7 +272,11 @@ impl World {
         let key: KindName = "OU".parse().unwrap();
         self.expected(&ResourceKey { kind: key, id: ou }, None)?;
         let taken = rules.unique_key(ou, &name);
-        if self.rows().iter().any(|row| row.kind == *kind && row.is_live() && row.unique_key == taken) {
+        if self
+            .rows()
+            .iter()
+            .any(|row| row.kind == *kind && row.meta.stage != Stage::Archived && row.unique_key == taken)
+        {
             return Err(Refusal::new(ErrorKind::Conflict, "the name is taken"));
         }
         let row = self.insert(kind.as_str(), self.fresh_id(), ou, &name, spec, Value::Null, refs);
@@ -329,6 +337,15 @@ impl Submit for World {
         let row =
             rows.find(|row| row.is_live() && row.kind == *kind && row.meta.ou == ou && row.meta.name == name);
         Ok(row.map(|row| row.meta.id))
+    }
+
+    async fn released(&self, key: &ResourceKey) -> Result<bool, Refusal> {
+        let mut row = self.rows().into_iter().find(|row| row.key() == *key).unwrap();
+        if row.meta.stage == Stage::Archiving && !self.stuck {
+            row.meta.stage = Stage::Archived;
+            self.put(row.clone());
+        }
+        Ok(row.meta.stage == Stage::Archived)
     }
 
     fn kind(&self, error: &Refusal) -> ErrorKind {
