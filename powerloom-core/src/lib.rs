@@ -6,6 +6,8 @@ pub(crate) mod authz_cache;
 pub mod bootstrap;
 pub mod canonical_json;
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod control_plane;
 pub mod digest;
 pub mod door;
