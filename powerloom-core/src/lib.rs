@@ -1,4 +1,4 @@
-//! The domain, the one door and the loops of Powerloom.
+#![doc = include_str!("../README.md")]
 
 pub mod audit;
 pub mod authz;
@@ -17,6 +17,7 @@ pub mod error_kind;
 pub mod id;
 pub mod invalid;
 pub mod limits;
+pub mod manifest;
 pub mod name;
 pub mod ou_path;
 pub mod permission;

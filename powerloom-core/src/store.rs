@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::error_kind::ErrorKind;
 use crate::id::{OrgId, ResourceId, SessionId};
+use crate::invalid::Invalid;
 use crate::reconcile::backoff::Backoff;
 use crate::reconcile::state::{Observation, SyncOutcome, SyncState};
 use crate::record::{KindName, RecordRow, ResourceKey};
@@ -145,7 +146,8 @@ pub enum Write {
     Remove(ResourceKey),
     /// [`SyncState::reset`], if there is a record; and ends the organization's pause.
     ResetSync(ResourceKey),
-    /// Inserts or replaces a session. `last_seq` is the store's own: it is what the log says.
+    /// Inserts or replaces a session. `last_seq` is the store's own: it is what the log says. So are `lease` and
+    /// `fence` of a session that exists: only claims move them, so a stale copy cannot undo one.
     PutSession(Box<SessionRecord>),
     /// Appends to a session's log with the next numbers; an event whose id the log has already is dropped.
     AppendEvents {
@@ -190,7 +192,7 @@ pub enum Write {
         /// The bytes.
         bytes: Bytes,
     },
-    /// Keeps an answer; an expired one under the same key is replaced.
+    /// Keeps an answer; an expired one under the same key is replaced, another one stays.
     PutIdempotency(IdempotencyRow),
     /// Erases payload and salt of an audit row; the chain stays valid (sem. 2.9).
     EraseAuditPayload(u64),
@@ -276,6 +278,9 @@ pub enum Refused {
     /// The session the events are for does not exist.
     #[error("session `{0}` does not exist")]
     NoSuchSession(SessionId),
+    /// A change to be audited has no canonical form, so it cannot be hashed.
+    #[error("the audit entry cannot be written")]
+    Audit(#[source] Invalid),
 }
 
 /// What a store answers when it cannot do what was asked.
@@ -321,6 +326,7 @@ impl StoreError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Refused(Refused::NoSuchOrg(_) | Refused::NoSuchSession(_)) => ErrorKind::NotFound,
+            Self::Refused(Refused::Audit(_)) => ErrorKind::Invalid,
             Self::Refused(Refused::Exists { .. } | Refused::NameTaken { .. }) => ErrorKind::Conflict,
             Self::Refused(Refused::Precondition(which)) => match which.as_ref() {
                 Precondition::RecordVersion { .. } | Precondition::SessionVersion { .. } => {

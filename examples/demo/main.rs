@@ -1,0 +1,3 @@
+//! One agent through its whole governed life.
+
+fn main() {}
