@@ -273,7 +273,7 @@ pub(crate) fn find<'r>(rows: &'r [RecordRow], reference: &Reference) -> Result<&
 }
 
 /// `MCPServerRegistration` → `mcp_server_registration`, `OU` → `ou`.
-fn snake_case(kind: &str) -> String {
+pub(crate) fn snake_case(kind: &str) -> String {
     let letters: Vec<char> = kind.chars().collect();
     let mut out = String::with_capacity(kind.len() + 4);
     for (index, letter) in letters.iter().enumerate() {
