@@ -58,7 +58,11 @@ impl House {
             .strip_prefix("http://")
             .and_then(|rest| rest.split('/').next())
             .and_then(|authority| authority.parse().ok())
-            .with_context(|| format!("the demo serves `repo-files` itself: its url `{url}` must be `http://127.0.0.1:PORT/mcp`"))?;
+            .with_context(|| {
+                format!(
+                    "the demo serves `repo-files` itself: its url `{url}` must be `http://127.0.0.1:PORT/mcp`"
+                )
+            })?;
         if !address.ip().is_loopback() {
             bail!("the demo serves `repo-files` on the loopback only, not on {address}");
         }
@@ -83,7 +87,10 @@ impl House {
 }
 
 /// Anthropic's service if there is a key, else the emulator, whose state lives beside the database.
-async fn runtime(folder: &Path, screen: Screen) -> anyhow::Result<(Arc<dyn Runtime>, Option<RunningEmulator>)> {
+async fn runtime(
+    folder: &Path,
+    screen: Screen,
+) -> anyhow::Result<(Arc<dyn Runtime>, Option<RunningEmulator>)> {
     if std::env::var_os("ANTHROPIC_API_KEY").is_some_and(|key| !key.is_empty()) {
         screen.line(Ink::Dim, "·", "runtime  Claude Managed Agents (ANTHROPIC_API_KEY is set)");
         return Ok((Arc::new(CmaRuntime::new(CmaClient::from_env()?)), None));

@@ -14,7 +14,8 @@ pub(crate) fn files(given: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
             files.push(path.clone());
             continue;
         }
-        let entries = std::fs::read_dir(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
+        let entries =
+            std::fs::read_dir(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
         let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         found.retain(|path| path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml"));
         found.sort();
@@ -30,8 +31,11 @@ pub(crate) fn files(given: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
 pub(crate) fn read(files: &[PathBuf], catalogue: &Catalogue) -> anyhow::Result<Parsed> {
     let mut all = Parsed::default();
     for file in files {
-        let text = std::fs::read_to_string(file).with_context(|| format!("`{}` cannot be read", file.display()))?;
-        let name = file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("`{}` cannot be read", file.display()))?;
+        let name = file
+            .file_name()
+            .map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
         all = all.and(parse(&name, &text, ParseMode::Lenient, catalogue)?);
     }
     Ok(all)
@@ -41,5 +45,9 @@ pub(crate) fn read(files: &[PathBuf], catalogue: &Catalogue) -> anyhow::Result<P
 pub(crate) fn skill() -> anyhow::Result<Vec<powerloom_core::door::mutation::UploadedFile>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("skills/python-lint/SKILL.md");
     let content = std::fs::read(&path).with_context(|| format!("`{}` cannot be read", path.display()))?;
-    Ok(vec![powerloom_core::door::mutation::UploadedFile { path: "SKILL.md".into(), executable: false, content }])
+    Ok(vec![powerloom_core::door::mutation::UploadedFile {
+        path: "SKILL.md".into(),
+        executable: false,
+        content,
+    }])
 }

@@ -57,9 +57,12 @@ async fn steps(args: &Args, screen: Screen, house: &mut House) -> anyhow::Result
     reconcile(house, &admin, Duration::from_secs(args.patience), screen).await?;
 
     screen.step(4, "Invoke", "an agent is asked; what runs is frozen");
-    let agent = find(house, "Agent", AGENT).await?.with_context(|| format!("the manifests declare no agent `{AGENT}`"))?;
+    let agent = find(house, "Agent", AGENT)
+        .await?
+        .with_context(|| format!("the manifests declare no agent `{AGENT}`"))?;
     let invoke = Invoke::new(agent.meta.id, &args.prompt);
-    let session = house.loom.invoke(&admin, invoke).await?.started().context("the invocation waits for approval")?;
+    let session =
+        house.loom.invoke(&admin, invoke).await?.started().context("the invocation waits for approval")?;
     screen.line(Ink::Good, "✓", format!("session {} is {}", session.session_id, session.status));
 
     screen.step(5, "Stream", "every event, numbered without a gap");
@@ -84,7 +87,11 @@ async fn make_plan(house: &House, files: &[std::path::PathBuf]) -> anyhow::Resul
 
 async fn apply_plan(house: &House, admin: &Caller, plan: &Plan, screen: Screen) -> anyhow::Result<()> {
     if plan.is_noop() {
-        screen.line(Ink::Good, "=", format!("{} resources are as declared: nothing to do", plan.count(Verb::Noop)));
+        screen.line(
+            Ink::Good,
+            "=",
+            format!("{} resources are as declared: nothing to do", plan.count(Verb::Noop)),
+        );
         return Ok(());
     }
     let report = apply(plan, &Through::new(&house.loom, admin), ApplyOptions::default()).await;
@@ -104,9 +111,12 @@ async fn publish_skill(house: &House, admin: &Caller, screen: Screen) -> anyhow:
     let Some(skill) = find(house, "Skill", SKILL).await? else { return Ok(()) };
     let publish = Action::PublishSkillVersion { skill: skill.meta.id, files: intake::skill()? };
     match house.loom.submit(admin, publish).await? {
-        Outcome::Unchanged { .. } => screen.line(Ink::Dim, "=", format!("skill {SKILL}: these files are the current version")),
+        Outcome::Unchanged { .. } => {
+            screen.line(Ink::Dim, "=", format!("skill {SKILL}: these files are the current version"))
+        }
         outcome => {
-            let number = outcome.record().and_then(|version| version.spec.get("number").cloned()).unwrap_or_default();
+            let number =
+                outcome.record().and_then(|version| version.spec.get("number").cloned()).unwrap_or_default();
             screen.line(Ink::Good, "+", format!("skill {SKILL}: version {number} published"));
         }
     }
@@ -154,7 +164,9 @@ fn show_status(screen: Screen, name: &str, status: &SyncStatus) {
         SyncStatus::Synced => screen.line(Ink::Good, "✓", format!("{name} is synced")),
         SyncStatus::Blocked { on } => screen.line(Ink::Busy, "…", format!("{name} waits: {on}")),
         SyncStatus::Parked { reason } => screen.line(Ink::Bad, "✗", format!("{name} is parked: {reason}")),
-        SyncStatus::BackingOff { until } => screen.line(Ink::Busy, "…", format!("{name} is tried again at {until}")),
+        SyncStatus::BackingOff { until } => {
+            screen.line(Ink::Busy, "…", format!("{name} is tried again at {until}"))
+        }
         _ => {}
     }
 }
@@ -204,8 +216,16 @@ fn gist(payload: &Value) -> String {
         .get("content")
         .or_else(|| payload.get("result"))
         .and_then(Value::as_array)
-        .map(|blocks| blocks.iter().filter_map(|block| block.get("text")?.as_str()).collect::<Vec<_>>().join(" "))
-        .unwrap_or_else(|| if payload.as_object().is_some_and(|fields| fields.is_empty()) { String::new() } else { payload.to_string() });
+        .map(|blocks| {
+            blocks.iter().filter_map(|block| block.get("text")?.as_str()).collect::<Vec<_>>().join(" ")
+        })
+        .unwrap_or_else(|| {
+            if payload.as_object().is_some_and(|fields| fields.is_empty()) {
+                String::new()
+            } else {
+                payload.to_string()
+            }
+        });
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut short: String = line.chars().take(100).collect();
     if short.len() < line.len() {
@@ -223,14 +243,21 @@ async fn summary(house: &House, admin: &Caller, id: SessionId, screen: Screen) -
         ("events", session.event_count.to_string()),
         ("MCP calls", session.mcp_tool_use_count.to_string()),
         ("degraded", session.degradation_flagged.to_string()),
-        ("usage", session.usage.map_or("not reported".into(), |usage| {
-            format!("{} tokens in, {} out", usage.input_tokens, usage.output_tokens)
-        })),
+        (
+            "usage",
+            session.usage.map_or("not reported".into(), |usage| {
+                format!("{} tokens in, {} out", usage.input_tokens, usage.output_tokens)
+            }),
+        ),
     ];
     for (name, value) in lines {
         screen.line(if good { Ink::Good } else { Ink::Bad }, "·", format!("{name:<10} {value}"));
     }
-    if good { Ok(()) } else { bail!("the session did not end as it should: {}", session.error.unwrap_or_default()) }
+    if good {
+        Ok(())
+    } else {
+        bail!("the session did not end as it should: {}", session.error.unwrap_or_default())
+    }
 }
 
 async fn audit(house: &House, admin: &Caller, screen: Screen) -> anyhow::Result<()> {
@@ -241,11 +268,19 @@ async fn audit(house: &House, admin: &Caller, screen: Screen) -> anyhow::Result<
     for entry in rows {
         let row = &entry.row;
         let hash: String = entry.hash.to_string().chars().take(12).collect();
-        screen.line(Ink::Dim, &format!("{:>4} {hash}", row.seq), format!("{} {} {}", row.actor, row.decision.as_str(), row.verb));
+        screen.line(
+            Ink::Dim,
+            &format!("{:>4} {hash}", row.seq),
+            format!("{} {} {}", row.actor, row.decision.as_str(), row.verb),
+        );
     }
     match house.loom.verify_audit(admin, None).await? {
         Ok(verified) => {
-            screen.line(Ink::Good, "✓", format!("{} rows verified, head {}", verified.count, verified.head.hash));
+            screen.line(
+                Ink::Good,
+                "✓",
+                format!("{} rows verified, head {}", verified.count, verified.head.hash),
+            );
             Ok(())
         }
         Err(broken) => bail!("the audit chain is broken: {broken}"),
@@ -254,7 +289,9 @@ async fn audit(house: &House, admin: &Caller, screen: Screen) -> anyhow::Result<
 
 /// A user without a role is refused, told why, and the attempt is on the chain.
 async fn denied(house: &House, agent: &RecordRow, screen: Screen) -> anyhow::Result<()> {
-    let intern = find(house, "User", "intern@acme.com").await?.context("the manifests declare no user intern@acme.com")?;
+    let intern = find(house, "User", "intern@acme.com")
+        .await?
+        .context("the manifests declare no user intern@acme.com")?;
     let caller = Caller::user(house.org.id, intern.meta.id);
     let archive = Action::Archive { target: agent.key(), expect: None };
     match house.loom.submit(&caller, archive).await {
@@ -280,7 +317,8 @@ async fn all(house: &House, kind: Option<KindName>) -> anyhow::Result<Vec<Record
     loop {
         let page = house.loom.list(&house.org.admin_caller(), &query).await?;
         let Some(last) = page.last() else { return Ok(rows) };
-        query.after = Some(RecordCursor { kind: last.kind.clone(), name: last.meta.name.clone(), id: last.meta.id });
+        query.after =
+            Some(RecordCursor { kind: last.kind.clone(), name: last.meta.name.clone(), id: last.meta.id });
         rows.extend(page);
     }
 }

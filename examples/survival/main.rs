@@ -75,7 +75,8 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     let reconciler = ReconcilerLoop::builder(&loom, runtime.clone()).options(options.clone()).build();
     tokio::spawn(reconciler.run(stop.clone()));
     let poll = Duration::from_millis(100);
-    let sessions = SessionLoop::builder(&loom, runtime.clone()).lease(Duration::from_secs(1)).poll(poll).build();
+    let sessions =
+        SessionLoop::builder(&loom, runtime.clone()).lease(Duration::from_secs(1)).poll(poll).build();
     let stopped = stop.clone();
     tokio::spawn(async move { sessions.run(stopped).await });
     if args.settle {
@@ -150,7 +151,12 @@ impl<'a> Actor<'a> {
         Ok(outcome.record().cloned())
     }
 
-    async fn create(&self, kind: &str, spec: Value, name: Option<String>) -> Result<Option<RecordRow>, Error> {
+    async fn create(
+        &self,
+        kind: &str,
+        spec: Value,
+        name: Option<String>,
+    ) -> Result<Option<RecordRow>, Error> {
         let spec: Map<String, Value> = spec.as_object().cloned().unwrap_or_default();
         let ou = name.is_some().then_some(self.org.root_ou);
         let row = self.submit(Action::Create { kind: kind.parse()?, ou, name, spec }).await?;
@@ -199,7 +205,9 @@ impl<'a> Actor<'a> {
             },
         );
         let Some(server) = server.await?.record().cloned() else { return Ok(()) };
-        self.create("Credential", json!({ "agent": agent.meta.id, "mcp_server": server.meta.id }), None).await.map(drop)
+        self.create("Credential", json!({ "agent": agent.meta.id, "mcp_server": server.meta.id }), None)
+            .await
+            .map(drop)
     }
 
     async fn update_agent(&self) -> Result<(), Error> {
@@ -214,7 +222,9 @@ impl<'a> Actor<'a> {
     }
 
     async fn attach_skill(&self) -> Result<(), Error> {
-        let (Some(agent), Some(skill)) = (self.pick("Agent").await?, self.pick("Skill").await?) else { return Ok(()) };
+        let (Some(agent), Some(skill)) = (self.pick("Agent").await?, self.pick("Skill").await?) else {
+            return Ok(());
+        };
         let attach = Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None };
         if let Some(row) = self.submit(attach).await? {
             ack(format_args!("update {} {}", row.meta.id, row.meta.version));

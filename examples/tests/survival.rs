@@ -7,6 +7,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+use futures::TryStreamExt;
 use powerloom_core::audit::Verifier;
 use powerloom_core::entropy::{Entropy, SystemEntropy};
 use powerloom_core::id::{OrgId, ResourceId, SessionId};
@@ -14,6 +15,7 @@ use powerloom_core::record::RecordRow;
 use powerloom_core::session::event::EventSeq;
 use powerloom_core::session::status::SessionStatus;
 use powerloom_core::store::{RecordCursor, RecordQuery, SessionQuery, Store};
+use powerloom_runtime::cma::{CmaClient, ListEvents};
 use powerloom_runtime::emulator::{Emulator, RunningEmulator};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,13 +67,20 @@ async fn nothing_acknowledged_is_missing_and_nothing_exists_twice_after_200_kill
     acknowledged.check(store.as_ref(), org).await;
     let rows = records(store.as_ref(), org).await;
     let remote = emulator.state();
-    let (objects, sessions) =
-        (each_object_exists_once(&remote, &rows), each_session_is_whole(store.as_ref(), org, &emulator).await);
+    let (objects, sessions) = (
+        each_object_exists_once(&remote, &rows),
+        each_session_is_whole(store.as_ref(), org, &emulator).await,
+    );
     println!(
         "{KILLS} kills: {} created, {} updated, {} sessions acknowledged; {objects} remote objects, {sessions} logs",
-        acknowledged.created.len(), acknowledged.updated.len(), acknowledged.sessions.len(),
+        acknowledged.created.len(),
+        acknowledged.updated.len(),
+        acknowledged.sessions.len(),
     );
-    assert!(acknowledged.created.len() > 100 && acknowledged.sessions.len() > 20, "the runs did too little to tell");
+    assert!(
+        acknowledged.created.len() > 100 && acknowledged.sessions.len() > 20,
+        "the runs did too little to tell"
+    );
 }
 
 fn random(below: u64) -> u64 {
@@ -110,7 +119,9 @@ impl Acknowledged {
     fn take(&mut self, line: &str) {
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
-            ["ack", "create", kind, id, _] => drop(self.created.insert((kind.to_string(), id.parse().unwrap()))),
+            ["ack", "create", kind, id, _] => {
+                drop(self.created.insert((kind.to_string(), id.parse().unwrap())))
+            }
             ["ack", "update", id, version, _] => {
                 let newest = self.updated.entry(id.parse().unwrap()).or_default();
                 *newest = version.parse::<u64>().unwrap().max(*newest);
@@ -128,7 +139,10 @@ impl Acknowledged {
             assert!(rows.get(id).is_some_and(|row| row.kind.as_str() == kind), "{kind} {id} is missing");
         }
         for (id, version) in &self.updated {
-            assert!(rows.get(id).is_some_and(|row| row.meta.version >= *version), "version {version} of {id} is missing");
+            assert!(
+                rows.get(id).is_some_and(|row| row.meta.version >= *version),
+                "version {version} of {id} is missing"
+            );
         }
         for id in &self.sessions {
             assert!(store.session(org, *id).await.unwrap().is_some(), "session {id} is missing");
@@ -142,7 +156,8 @@ async fn records(store: &dyn Store, org: OrgId) -> Vec<RecordRow> {
     loop {
         let page = store.list_records(org, &query).await.unwrap();
         let Some(last) = page.last() else { return rows };
-        query.after = Some(RecordCursor { kind: last.kind.clone(), name: last.meta.name.clone(), id: last.meta.id });
+        query.after =
+            Some(RecordCursor { kind: last.kind.clone(), name: last.meta.name.clone(), id: last.meta.id });
         rows.extend(page);
     }
 }
@@ -150,7 +165,13 @@ async fn records(store: &dyn Store, org: OrgId) -> Vec<RecordRow> {
 /// No tag is on two remote objects, and everything that should be there is.
 fn each_object_exists_once(remote: &Value, rows: &[RecordRow]) -> usize {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    count_tags(remote, &mut seen);
+    for table in ["agents", "environments", "vaults", "credentials", "sessions"] {
+        for object in remote[table].as_object().unwrap().values() {
+            let tag =
+                ["powerloom_id", "powerloom_session"].iter().find_map(|key| object["metadata"][key].as_str());
+            *seen.entry(tag.expect("everything there is ours").to_owned()).or_default() += 1;
+        }
+    }
     for (tag, count) in &seen {
         assert_eq!(*count, 1, "{tag} exists {count} times");
     }
@@ -158,36 +179,11 @@ fn each_object_exists_once(remote: &Value, rows: &[RecordRow]) -> usize {
     for row in rows.iter().filter(|row| tagged.contains(&row.kind.as_str()) && row.is_live()) {
         assert!(seen.contains_key(&row.key().to_string()), "{} is not on the runtime", row.key());
     }
-    let versions = rows.iter().filter(|row| row.kind.as_str() == "SkillVersion").count();
-    assert_eq!(count_type(remote, "skill_version"), versions, "each skill version exists once");
-    seen.len() + versions
-}
-
-/// Counts the tags in the metadata of every stored object; an agent's older versions and snapshots are not objects.
-fn count_tags(value: &Value, seen: &mut BTreeMap<String, usize>) {
-    match value {
-        Value::Object(fields) => {
-            let tag = fields.get("metadata").and_then(|metadata| {
-                metadata.get("powerloom_id").or_else(|| metadata.get("powerloom_session"))
-            });
-            if let Some(tag) = tag.and_then(Value::as_str) {
-                *seen.entry(tag.to_owned()).or_default() += 1;
-                return;
-            }
-            fields.values().for_each(|value| count_tags(value, seen));
-        }
-        Value::Array(items) => items.iter().for_each(|value| count_tags(value, seen)),
-        _ => {}
+    for (kind, table) in [("SkillVersion", "skill_versions")] {
+        let declared = rows.iter().filter(|row| row.kind.as_str() == kind).count();
+        assert_eq!(remote[table].as_object().unwrap().len(), declared, "each {kind} exists once");
     }
-}
-
-fn count_type(value: &Value, wanted: &str) -> usize {
-    let own = usize::from(value.get("type").and_then(Value::as_str) == Some(wanted));
-    own + match value {
-        Value::Object(fields) => fields.values().map(|value| count_type(value, wanted)).sum(),
-        Value::Array(items) => items.iter().map(|value| count_type(value, wanted)).sum(),
-        _ => 0,
-    }
+    seen.len()
 }
 
 /// Every log has no gap, and the runtime's events in the runtime's order, each once, with one prompt.
@@ -218,9 +214,8 @@ async fn each_session_is_whole(store: &dyn Store, org: OrgId, emulator: &Running
 
 /// The ids of the events the runtime has of a session, oldest first.
 async fn history(emulator: &RunningEmulator, session: &str) -> Vec<String> {
-    let state = emulator.state();
-    let events = &state["events"][session];
-    events.as_array().unwrap_or_else(|| panic!("no events of {session}")).iter()
-        .map(|event| event["id"].as_str().unwrap().to_owned())
-        .collect()
+    let client =
+        CmaClient::builder().base_url(emulator.url()).api_key("test").without_proxy().build().unwrap();
+    let events: Vec<_> = client.events().all(session, ListEvents::default()).try_collect().await.unwrap();
+    events.iter().map(|event| event.id().unwrap().to_owned()).collect()
 }
