@@ -195,16 +195,15 @@ impl<'a> Actor<'a> {
         let Some(agent) = self.pick("Agent").await? else { return Ok(()) };
         let name = format!("server-{}-{}", self.name, self.count);
         let url = format!("https://{name}.example.com/mcp");
-        let server = self.loom.submit(
-            &self.org.admin_caller(),
-            Action::Create {
-                kind: "MCPServerRegistration".parse()?,
-                ou: Some(self.org.root_ou),
-                name: Some(name),
-                spec: json!({ "url": url }).as_object().cloned().unwrap_or_default(),
-            },
-        );
-        let Some(server) = server.await?.record().cloned() else { return Ok(()) };
+        let spec = json!({ "url": url }).as_object().cloned().unwrap_or_default();
+        let register = Action::Create {
+            kind: "MCPServerRegistration".parse()?,
+            ou: Some(self.org.root_ou),
+            name: Some(name),
+            spec,
+        };
+        let server = self.loom.submit(&self.org.admin_caller(), register).await?;
+        let Some(server) = server.record().cloned() else { return Ok(()) };
         self.create("Credential", json!({ "agent": agent.meta.id, "mcp_server": server.meta.id }), None)
             .await
             .map(drop)

@@ -120,13 +120,15 @@ impl Acknowledged {
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
             ["ack", "create", kind, id, _] => {
-                drop(self.created.insert((kind.to_string(), id.parse().unwrap())))
+                self.created.insert((kind.to_string(), id.parse().unwrap()));
             }
             ["ack", "update", id, version, _] => {
                 let newest = self.updated.entry(id.parse().unwrap()).or_default();
                 *newest = version.parse::<u64>().unwrap().max(*newest);
             }
-            ["ack", "session", id, _] => drop(self.sessions.insert(id.parse().unwrap())),
+            ["ack", "session", id, _] => {
+                self.sessions.insert(id.parse().unwrap());
+            }
             // The last line may have been cut by the kill: what was not said whole was not said.
             _ => {}
         }
