@@ -224,6 +224,10 @@ impl<'a> Actor<'a> {
         let (Some(agent), Some(skill)) = (self.pick("Agent").await?, self.pick("Skill").await?) else {
             return Ok(());
         };
+        // A skill whose first version was killed on its way would keep the agent waiting for ever.
+        if skill.status.get("current").is_none_or(Value::is_null) {
+            return Ok(());
+        }
         let attach = Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None };
         if let Some(row) = self.submit(attach).await? {
             ack(format_args!("update {} {}", row.meta.id, row.meta.version));
