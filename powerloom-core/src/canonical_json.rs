@@ -17,4 +17,4 @@ mod vectors;
 pub use parser::parse;
 pub use writer::{MAX_DEPTH, MAX_INTEGER, to_vec, to_vec_strict, write};
 
-pub(crate) use writer::{Sink, write_integer, write_string};
+pub(crate) use writer::{Sink, write_integer, write_text};

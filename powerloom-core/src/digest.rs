@@ -57,11 +57,11 @@ impl Digest {
     /// The 64 hexadecimal digits, without an allocation.
     #[must_use]
     pub fn to_hex(self) -> [u8; 64] {
+        // Without branches, so that the compiler may do many digits at once.
+        let digit = |nibble: u8| nibble + b'0' + u8::from(nibble > 9) * (b'a' - b'0' - 10);
         let mut out = [0; 64];
-        for (pair, byte) in out.chunks_exact_mut(2).zip(self.0) {
-            for (slot, nibble) in pair.iter_mut().zip([byte >> 4, byte & 0xf]) {
-                *slot = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-            }
+        for (pair, byte) in out.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
+            *pair = [digit(byte >> 4), digit(byte & 0xf)];
         }
         out
     }

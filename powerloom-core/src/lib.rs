@@ -1,11 +1,14 @@
-//! The domain, the one door and the loops of Powerloom.
+#![doc = include_str!("../README.md")]
 
 pub mod audit;
 pub mod authz;
+pub(crate) mod authz_cache;
+pub mod bootstrap;
 pub mod canonical_json;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod control_plane;
 pub mod digest;
 pub mod door;
 pub mod entropy;
@@ -14,9 +17,11 @@ pub mod error_kind;
 pub mod id;
 pub mod invalid;
 pub mod limits;
+pub mod manifest;
 pub mod name;
 pub mod ou_path;
 pub mod permission;
+pub(crate) mod plane;
 pub mod principal;
 pub mod reconcile;
 pub mod record;
@@ -25,4 +30,5 @@ pub mod role;
 pub mod runtime;
 pub mod secret;
 pub mod session;
+pub mod skill_tree;
 pub mod store;

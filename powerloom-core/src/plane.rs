@@ -44,6 +44,11 @@ impl Plane {
         self.clock.now()
     }
 
+    /// Loads the authorization data anew for somebody it does not know; whether it did.
+    pub(crate) async fn catch_up(&self, org: OrgId, now: Timestamp) -> Result<bool> {
+        self.authz.catch_up(self.store.as_ref(), org, now, self.limits.authz_staleness).await
+    }
+
     /// The organization; an unknown one does not exist.
     pub(crate) async fn org(&self, org: OrgId) -> Result<OrgRow> {
         self.store.org(org).await?.ok_or_else(|| Error::not_found("organization", org))

@@ -40,7 +40,11 @@ impl FromStr for KindName {
         if good {
             Ok(Self(Cow::Owned(text.to_owned())))
         } else {
-            Err(Invalid::new("kind", text, "a kind such as `Agent`: a capital letter, then letters and digits"))
+            Err(Invalid::new(
+                "kind",
+                text,
+                "a kind such as `Agent`: a capital letter, then letters and digits",
+            ))
         }
     }
 }

@@ -60,7 +60,13 @@ pub struct RuntimeError {
 impl RuntimeError {
     /// A failure of `operation`.
     pub fn new(operation: impl Into<String>, message: impl Into<String>, class: RuntimeErrorClass) -> Self {
-        Self { operation: operation.into(), message: message.into(), class, maybe_applied: false, source: None }
+        Self {
+            operation: operation.into(),
+            message: message.into(),
+            class,
+            maybe_applied: false,
+            source: None,
+        }
     }
 
     /// Says that the call may have taken effect.
@@ -349,17 +355,26 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     /// Takes an object off the runtime.
     async fn remove(&self, key: &ResourceKey, remote: &RemoteRef) -> RuntimeResult<()>;
     /// Finds an object that was created for `key` although its answer was lost; for removal of such.
-    async fn find(&self, org: OrgId, key: &ResourceKey, payload: &Payload, placed: &Placed)
-    -> RuntimeResult<Option<RemoteRef>>;
+    async fn find(
+        &self,
+        org: OrgId,
+        key: &ResourceKey,
+        payload: &Payload,
+        placed: &Placed,
+    ) -> RuntimeResult<Option<RemoteRef>>;
 
     /// Starts a session and returns the runtime's id of it. It does nothing until it is prompted.
     async fn start_session(&self, start: &StartSession) -> RuntimeResult<String>;
     /// Sends a prompt.
     async fn prompt(&self, remote_id: &str, text: &str) -> RuntimeResult<()>;
     /// The events from now on, until the connection ends. No replay: list `history` after opening it.
-    async fn stream(&self, remote_id: &str) -> RuntimeResult<BoxStream<'static, RuntimeResult<RuntimeEvent>>>;
+    async fn stream(&self, remote_id: &str)
+    -> RuntimeResult<BoxStream<'static, RuntimeResult<RuntimeEvent>>>;
     /// All events so far, oldest first.
-    async fn history(&self, remote_id: &str) -> RuntimeResult<BoxStream<'static, RuntimeResult<RuntimeEvent>>>;
+    async fn history(
+        &self,
+        remote_id: &str,
+    ) -> RuntimeResult<BoxStream<'static, RuntimeResult<RuntimeEvent>>>;
     /// The session as a whole; `None` if it is gone.
     async fn session(&self, remote_id: &str) -> RuntimeResult<Option<RemoteSession>>;
     /// Answers a tool call that waits.

@@ -44,6 +44,8 @@ mod sealer;
 
 #[cfg(test)]
 mod attacks;
+#[cfg(test)]
+mod contract;
 
 pub use bearer::mint_bearer;
 pub use bytes::SecretBytes;

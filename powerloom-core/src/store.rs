@@ -329,7 +329,9 @@ impl StoreError {
             Self::Refused(Refused::Audit(_)) => ErrorKind::Invalid,
             Self::Refused(Refused::Exists { .. } | Refused::NameTaken { .. }) => ErrorKind::Conflict,
             Self::Refused(Refused::Precondition(which)) => match which.as_ref() {
-                Precondition::RecordVersion { .. } | Precondition::SessionVersion { .. } => ErrorKind::VersionMismatch,
+                Precondition::RecordVersion { .. } | Precondition::SessionVersion { .. } => {
+                    ErrorKind::VersionMismatch
+                }
                 _ => ErrorKind::Conflict,
             },
             Self::Unavailable { .. } => ErrorKind::Unavailable,
@@ -409,7 +411,12 @@ pub trait Records: fmt::Debug + Send + Sync + 'static {
     /// Those of `keys` that exist, in no particular order.
     async fn records(&self, org: OrgId, keys: &[ResourceKey]) -> StoreResult<Vec<RecordRow>>;
     /// The record of a kind that is not archived and has this `unique_key`.
-    async fn record_by_unique_key(&self, org: OrgId, kind: &KindName, key: &str) -> StoreResult<Option<RecordRow>>;
+    async fn record_by_unique_key(
+        &self,
+        org: OrgId,
+        kind: &KindName,
+        key: &str,
+    ) -> StoreResult<Option<RecordRow>>;
     /// A page of records.
     async fn list_records(&self, org: OrgId, query: &RecordQuery) -> StoreResult<Vec<RecordRow>>;
     /// The records that are not archived and refer to `target`, ordered by kind, name and id.
@@ -426,7 +433,8 @@ pub trait Records: fmt::Debug + Send + Sync + 'static {
     /// The bytes kept under a digest.
     async fn blob(&self, org: OrgId, digest: &Digest) -> StoreResult<Option<Bytes>>;
     /// The answer kept under an idempotency key and not expired at `now`.
-    async fn idempotency(&self, org: OrgId, key: &str, now: Timestamp) -> StoreResult<Option<IdempotencyRow>>;
+    async fn idempotency(&self, org: OrgId, key: &str, now: Timestamp)
+    -> StoreResult<Option<IdempotencyRow>>;
 }
 
 /// Reads an audit chain. Appending is part of [`Commits::commit`]; changing and deleting do not exist.
@@ -489,7 +497,12 @@ pub trait SyncQueue: fmt::Debug + Send + Sync + 'static {
     /// Prolongs the leases of claims; answers for each whether it still holds.
     async fn renew(&self, claims: &[(OrgId, ResourceKey, u64)], until: Timestamp) -> StoreResult<Vec<bool>>;
     /// Writes what came of claims; answers for each whether it was taken.
-    async fn settle(&self, results: Vec<Settlement>, now: Timestamp, backoff: &Backoff) -> StoreResult<Vec<bool>>;
+    async fn settle(
+        &self,
+        results: Vec<Settlement>,
+        now: Timestamp,
+        backoff: &Backoff,
+    ) -> StoreResult<Vec<bool>>;
     /// Writes what a sweep saw; answers whether it was taken ([`SyncState::observe`]).
     async fn observe(
         &self,
@@ -556,7 +569,13 @@ pub trait SessionQueue: fmt::Debug + Send + Sync + 'static {
     /// Claims sessions that have not settled and that nobody pumps, of all organizations, oldest first.
     async fn claim_sessions(&self, request: &ClaimRequest) -> StoreResult<Vec<SessionRecord>>;
     /// Prolongs the lease of a claim; `false` if it was overtaken.
-    async fn renew_session(&self, org: OrgId, id: SessionId, fence: u64, until: Timestamp) -> StoreResult<bool>;
+    async fn renew_session(
+        &self,
+        org: OrgId,
+        id: SessionId,
+        fence: u64,
+        until: Timestamp,
+    ) -> StoreResult<bool>;
     /// Gives a claim back; `false` if it was overtaken.
     async fn release_session(&self, org: OrgId, id: SessionId, fence: u64) -> StoreResult<bool>;
     /// The ticket of this digest, whatever organization it is for: only its holder can name it.

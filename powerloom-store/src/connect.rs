@@ -63,14 +63,20 @@ fn sqlite_config(rest: &str) -> Result<SqliteConfig, Invalid> {
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
     if path.is_empty() || path == ":memory:" {
-        return Err(Invalid::new("store url", path, "a path after `sqlite://`; for a store in memory, `memory:`"));
+        return Err(Invalid::new(
+            "store url",
+            path,
+            "a path after `sqlite://`; for a store in memory, `memory:`",
+        ));
     }
     let mut config = SqliteConfig::new(path);
     for option in options.split('&').filter(|option| !option.is_empty()) {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         let number = |least: u64, most: u64| {
             let number = value.parse().ok().filter(|number| (least..=most).contains(number));
-            number.ok_or_else(|| Invalid::new(format!("store url option {name}"), value, format!("{least} to {most}")))
+            number.ok_or_else(|| {
+                Invalid::new(format!("store url option {name}"), value, format!("{least} to {most}"))
+            })
         };
         match name {
             "busy_timeout_ms" => config.busy_timeout = Duration::from_millis(number(0, 600_000)?),

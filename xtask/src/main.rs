@@ -1,1 +1,42 @@
-fn main() {}
+//! The tasks of this repository: `cargo xtask test` is what a change must pass, here and in CI.
+
+mod checks;
+mod python;
+mod shell;
+
+use clap::{Parser, Subcommand};
+
+/// The tasks of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", version, about)]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Everything a change must pass: format, lints, tests, documentation, clean layers, the demo twice.
+    ///
+    /// Prepares what the tests need (a Python environment with the official SDK) below `target/`.
+    Test,
+    /// Only the quick half: format, lints, documentation, clean layers.
+    Lint,
+    /// Only prepares what the tests need, and prints the Python interpreter.
+    Prepare,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().task {
+        Task::Test => {
+            checks::lint()?;
+            checks::test(&python::prepare()?)?;
+            checks::demo()
+        }
+        Task::Lint => checks::lint(),
+        Task::Prepare => {
+            println!("{}", python::prepare()?.display());
+            Ok(())
+        }
+    }
+}

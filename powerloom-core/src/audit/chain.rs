@@ -1,8 +1,8 @@
 //! Gives a draft its place in the chain. Pure: the backend calls it inside its atomic write.
 
-use super::draft::AuditDraft;
-use super::entry::{AuditEntry, SALT_LEN};
-use super::row::{AUDIT_VERSION, AuditRow};
+use crate::audit::draft::AuditDraft;
+use crate::audit::entry::{AuditEntry, SALT_LEN};
+use crate::audit::row::{AUDIT_VERSION, AuditRow};
 use crate::digest::Digest;
 use crate::id::OrgId;
 use crate::invalid::Invalid;

@@ -1,6 +1,6 @@
 //! One entry of the chain, as it is kept.
 
-use super::row::AuditRow;
+use crate::audit::row::AuditRow;
 use crate::digest::Digest;
 use serde::ser::{Error, SerializeStruct};
 use serde::{Serialize, Serializer};

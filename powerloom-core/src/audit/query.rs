@@ -1,7 +1,7 @@
 //! Which entries a reader asks for.
 
-use super::draft::AuditDecision;
-use super::row::AuditRow;
+use crate::audit::draft::AuditDecision;
+use crate::audit::row::AuditRow;
 use crate::clock::Timestamp;
 use crate::invalid::Invalid;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! Takes secrets out of a change before it is hashed.
 
-use super::draft::Change;
+use crate::audit::draft::Change;
 use crate::canonical_json;
 use crate::secret::{Fingerprint, SecretBytes};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! The hashed row: its fields, its canonical bytes, and the comparison of the two.
 
-use super::draft::AuditDecision;
-use crate::canonical_json::{self, Sink, write_integer, write_string};
+use crate::audit::draft::AuditDecision;
+use crate::canonical_json::{self, Sink, write_integer, write_text};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::id::OrgId;
@@ -58,7 +58,12 @@ impl AuditRow {
     /// The bytes that are hashed and kept: RFC 8785, keys in their order, nothing allocated but the result.
     #[must_use]
     pub fn to_canonical(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(512);
+        // What is the same in every row takes 310 bytes; quotes of optional ids and long numbers a few more.
+        let texts = [&self.actor, &self.verb, &self.resource_kind, &self.resource_id];
+        let ids = [&self.delegated_from_session, &self.approval_request_id];
+        let length = texts.iter().map(|text| text.len()).sum::<usize>()
+            + ids.iter().map(|id| id.as_ref().map_or(0, String::len)).sum::<usize>();
+        let mut out = Vec::with_capacity(length + 330);
         self.write(&mut out);
         out
     }
@@ -71,32 +76,45 @@ impl AuditRow {
         comparison.same && comparison.rest.is_empty()
     }
 
+    /// Few pieces, each as long as can be: the time goes by their number.
     fn write(&self, out: &mut impl Sink) {
-        out.put(b"{\"actor\":");
-        write_string(&self.actor, out);
-        out.put(b",\"approval_request_id\":");
-        write_optional(self.approval_request_id.as_deref(), out);
-        out.put(b",\"change_hash\":\"");
+        out.put(b"{\"actor\":\"");
+        write_text(&self.actor, out);
+        match &self.approval_request_id {
+            Some(id) => {
+                out.put(b"\",\"approval_request_id\":\"");
+                write_text(id, out);
+                out.put(b"\",\"change_hash\":\"");
+            }
+            None => out.put(b"\",\"approval_request_id\":null,\"change_hash\":\""),
+        }
         out.put(&self.change_hash.to_hex());
-        out.put(b"\",\"decision\":\"");
-        out.put(self.decision.as_str().as_bytes());
-        out.put(b"\",\"delegated_from_session\":");
-        write_optional(self.delegated_from_session.as_deref(), out);
-        out.put(b",\"org_id\":\"");
+        out.put(match self.decision {
+            AuditDecision::Allow => b"\",\"decision\":\"allow\",\"delegated_from_session\":",
+            AuditDecision::Deny => b"\",\"decision\":\"deny\",\"delegated_from_session\":".as_slice(),
+        });
+        match &self.delegated_from_session {
+            Some(id) => {
+                out.put(b"\"");
+                write_text(id, out);
+                out.put(b"\",\"org_id\":\"");
+            }
+            None => out.put(b"null,\"org_id\":\""),
+        }
         out.put(self.org_id.as_uuid().hyphenated().encode_lower(&mut [0; 36]).as_bytes());
-        out.put(b"\",\"resource_id\":");
-        write_string(&self.resource_id, out);
-        out.put(b",\"resource_kind\":");
-        write_string(&self.resource_kind, out);
-        out.put(b",\"seq\":");
+        out.put(b"\",\"resource_id\":\"");
+        write_text(&self.resource_id, out);
+        out.put(b"\",\"resource_kind\":\"");
+        write_text(&self.resource_kind, out);
+        out.put(b"\",\"seq\":");
         write_integer(self.seq, out);
         out.put(b",\"ts\":\"");
         write_timestamp(self.ts, out);
         out.put(b"\",\"v\":");
         write_integer(u64::from(self.v), out);
-        out.put(b",\"verb\":");
-        write_string(&self.verb, out);
-        out.put(b"}");
+        out.put(b",\"verb\":\"");
+        write_text(&self.verb, out);
+        out.put(b"\"}");
     }
 
     /// Refuses a place that JSON readers would round, and a moment without an RFC 3339 form of four year digits.
@@ -118,7 +136,7 @@ struct Comparison<'a> {
 }
 
 impl Sink for Comparison<'_> {
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, piece: &[u8]) {
         match self.rest.strip_prefix(piece) {
             Some(rest) => self.rest = rest,
@@ -127,22 +145,17 @@ impl Sink for Comparison<'_> {
     }
 }
 
-fn write_optional(text: Option<&str>, out: &mut impl Sink) {
-    match text {
-        Some(text) => write_string(text, out),
-        None => out.put(b"null"),
-    }
-}
-
 /// Writes what [`Timestamp`]'s `Display` writes, several times faster for [`HASHED_TIMES`].
 fn write_timestamp(ts: Timestamp, out: &mut impl Sink) {
-    const DAY: i64 = 86_400_000_000;
-    let micros = ts.as_micros();
-    if !HASHED_TIMES.contains(&micros) {
-        out.put(ts.to_string().as_bytes());
-        return;
-    }
-    let (days, within) = (micros / DAY, micros % DAY);
+    const DAY: u64 = 86_400_000_000;
+    let micros = match u64::try_from(ts.as_micros()) {
+        Ok(micros) if HASHED_TIMES.contains(&ts.as_micros()) => micros,
+        _ => return out.put(ts.to_string().as_bytes()),
+    };
+    // All of it fits 32 bits, whose divisions are the cheaper ones.
+    let narrow = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+    let days = narrow(micros / DAY);
+    let (seconds, fraction) = (narrow(micros % DAY / 1_000_000), narrow(micros % 1_000_000));
     // Howard Hinnant's `civil_from_days`: eras of 400 years that begin on 1 March.
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
@@ -151,16 +164,15 @@ fn write_timestamp(ts: Timestamp, out: &mut impl Sink) {
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let year = year_of_era + era * 400 + u32::from(month <= 2);
 
     let mut text = *b"0000-00-00T00:00:00.000000Z";
-    let seconds = within / 1_000_000;
     let (year_digits, rest) = text.split_at_mut(5);
     let (month_digits, rest) = rest.split_at_mut(3);
     let (day_digits, rest) = rest.split_at_mut(3);
     let (hour_digits, rest) = rest.split_at_mut(3);
     let (minute_digits, rest) = rest.split_at_mut(3);
-    let (second_digits, fraction) = rest.split_at_mut(3);
+    let (second_digits, fraction_digits) = rest.split_at_mut(3);
     for (field, value) in [
         (year_digits, year),
         (month_digits, month),
@@ -168,7 +180,7 @@ fn write_timestamp(ts: Timestamp, out: &mut impl Sink) {
         (hour_digits, seconds / 3600),
         (minute_digits, seconds / 60 % 60),
         (second_digits, seconds % 60),
-        (fraction, within % 1_000_000),
+        (fraction_digits, fraction),
     ] {
         let mut rest = value;
         // The last byte of each field is the mark that follows its digits.

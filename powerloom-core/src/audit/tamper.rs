@@ -1,8 +1,10 @@
 //! Every way to tamper with a kept chain, and what the verifier says of it.
 
-use super::{
-    AuditDecision, AuditDraft, AuditEntry, AuditHead, AuditRow, Break, Change, Verified, Verifier, seal,
-};
+use crate::audit::chain::{AuditHead, seal};
+use crate::audit::draft::{AuditDecision, AuditDraft, Change};
+use crate::audit::entry::AuditEntry;
+use crate::audit::row::AuditRow;
+use crate::audit::verify::{Break, Verified, Verifier};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::id::OrgId;

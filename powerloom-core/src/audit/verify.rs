@@ -1,8 +1,8 @@
 //! Verifies a chain as it streams by: rehashes what is kept, and never writes it anew.
 
-use super::chain::AuditHead;
-use super::entry::AuditEntry;
-use super::row::AUDIT_VERSION;
+use crate::audit::chain::AuditHead;
+use crate::audit::entry::AuditEntry;
+use crate::audit::row::AUDIT_VERSION;
 use crate::error_kind::ErrorKind;
 use crate::id::OrgId;
 use serde::Deserialize;

@@ -1,8 +1,8 @@
 //! Yes or no.
 
-use super::data::Effect;
-use super::ground::{Actor, OuIx, Standing, SubjectIx};
-use super::snapshot::{AuthzSnapshot, Grant};
+use crate::authz::data::Effect;
+use crate::authz::ground::{Actor, OuIx, Standing, SubjectIx};
+use crate::authz::snapshot::{AuthzSnapshot, Grant};
 use crate::clock::Timestamp;
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
@@ -97,17 +97,16 @@ impl AuthzSnapshot {
             return false;
         }
         let mut allowed = actor.runtime.contains(ou) && self.ground.agent_runtime.contains(permission);
+        let mut denied = false;
         for &subject in self.ground.reached(actor.reach) {
+            // Whether a grant applies is a coin toss to the processor: so it is computed, not branched upon.
             for grant in self.grants_of(subject) {
-                if self.applies(grant, permission, ou, now) {
-                    match grant.effect {
-                        Effect::Deny => return false,
-                        Effect::Allow => allowed = true,
-                    }
-                }
+                let applies = self.applies(grant, permission, ou, now);
+                allowed |= applies & matches!(grant.effect, Effect::Allow);
+                denied |= applies & matches!(grant.effect, Effect::Deny);
             }
         }
-        allowed && !self.denied_itself(actor, permission, ou, now)
+        allowed && !denied && !self.denied_itself(actor, permission, ou, now)
     }
 
     fn denied_itself(&self, actor: &Actor, permission: Permission, ou: OuIx, now: Timestamp) -> bool {
@@ -117,7 +116,7 @@ impl AuthzSnapshot {
 
     /// Whether the grant speaks about `permission` at `ou` now.
     pub(super) fn applies(&self, grant: &Grant, permission: Permission, ou: OuIx, now: Timestamp) -> bool {
-        grant.span.contains(ou) && self.permissions(grant).contains(permission) && grant.is_live(now)
+        grant.span.contains(ou) & self.permissions(grant).contains(permission) & grant.is_live(now)
     }
 
     pub(super) fn permissions(&self, grant: &Grant) -> PermissionSet {

@@ -1,6 +1,6 @@
 //! Whom a subject stands for: itself, its OUs, and all groups around them.
 
-use super::ground::SubjectIx;
+use crate::authz::ground::SubjectIx;
 
 /// Most groups a chain of memberships may have (rule 2.1).
 ///

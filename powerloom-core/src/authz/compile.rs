@@ -1,11 +1,12 @@
 //! From plain data to a numbered ground.
 
-use super::closure::{MAX_NESTING, Walk};
-use super::data::{AgentData, AgentKind, AuthzData, OuData};
-use super::error::AuthzDataError;
-use super::ground::{Actor, FastMap, Ground, Identity, Ou, OuIx, Role, Span, Standing, SubjectIx};
-use super::label::Label;
+use crate::authz::closure::{MAX_NESTING, Walk};
+use crate::authz::data::{AgentData, AgentKind, AuthzData, OuData, UserData};
+use crate::authz::error::AuthzDataError;
+use crate::authz::ground::{Actor, FastMap, Ground, Identity, Ou, OuIx, Role, Span, Standing, SubjectIx};
+use crate::authz::label::Label;
 use crate::id::{OrgId, ResourceId};
+use crate::name::Name;
 use crate::ou_path::{MAX_OU_DEPTH, OuPath};
 use crate::permission::PermissionSet;
 use crate::principal::Principal;
@@ -181,7 +182,7 @@ fn named(
     kind: &str,
     id: ResourceId,
     ou: ResourceId,
-    name: &crate::name::Name,
+    name: &Name,
 ) -> Result<String, AuthzDataError> {
     let ou = ground
         .ou(ou)
@@ -231,9 +232,7 @@ fn memberships(ground: &Ground, data: &AuthzData) -> Result<Vec<Vec<SubjectIx>>,
 
 /// The home OU of each user, in their order.
 fn homes(ground: &Ground, data: &AuthzData) -> Result<Vec<OuIx>, AuthzDataError> {
-    let home = |user: &super::data::UserData| {
-        ground.ou(user.home_ou).ok_or_else(|| dangling(user.id, "OU", user.home_ou))
-    };
+    let home = |user: &UserData| ground.ou(user.home_ou).ok_or_else(|| dangling(user.id, "OU", user.home_ou));
     data.users.iter().map(home).collect()
 }
 

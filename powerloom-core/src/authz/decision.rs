@@ -1,7 +1,7 @@
 //! The answer with its reasons.
 
-use super::data::Effect;
-use super::label::Label;
+use crate::authz::data::Effect;
+use crate::authz::label::Label;
 use crate::id::ResourceId;
 use crate::permission::Permission;
 use crate::principal::Principal;

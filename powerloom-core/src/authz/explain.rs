@@ -1,10 +1,10 @@
 //! The same answer as `check`, with all that led to it.
 
-use super::data::Effect;
-use super::decision::{Decision, Match, Resolution, Via};
-use super::ground::{Actor, OuIx, Span, Standing, SubjectIx};
-use super::label::Label;
-use super::snapshot::{AuthzSnapshot, role_number};
+use crate::authz::data::Effect;
+use crate::authz::decision::{Decision, Match, Resolution, Via};
+use crate::authz::ground::{Actor, OuIx, Span, Standing, SubjectIx};
+use crate::authz::label::Label;
+use crate::authz::snapshot::{AuthzSnapshot, role_number};
 use crate::clock::Timestamp;
 use crate::id::ResourceId;
 use crate::permission::Permission;
@@ -61,8 +61,8 @@ impl AuthzSnapshot {
         if actor.runtime.contains(ou) && self.ground.agent_runtime.contains(permission) {
             bindings.push(Match {
                 binding: None,
-                scope: self.path(actor.runtime.start),
-                role: self.role(role_number(BuiltinRole::AgentRuntime)),
+                scope: self.ou_label(actor.runtime.start),
+                role: self.role_label(role_number(BuiltinRole::AgentRuntime)),
                 effect: Effect::Allow,
                 via: Via::Direct,
             });
@@ -71,8 +71,8 @@ impl AuthzSnapshot {
             if self.applies(grant, permission, ou, now) {
                 bindings.push(Match {
                     binding: Some(grant.id),
-                    scope: self.path(grant.scope),
-                    role: self.role(grant.role),
+                    scope: self.ou_label(grant.scope),
+                    role: self.role_label(grant.role),
                     effect: grant.effect,
                     via: self.via(actor, span, place),
                 });
@@ -114,11 +114,11 @@ impl AuthzSnapshot {
         self.ground.identity(subject).map_or_else(|| Label::from(""), |identity| identity.label.clone())
     }
 
-    fn path(&self, ou: OuIx) -> Label {
+    fn ou_label(&self, ou: OuIx) -> Label {
         self.ground.ous.get(ou as usize).map_or_else(|| Label::from(""), |ou| ou.label.clone())
     }
 
-    fn role(&self, role: u32) -> Label {
+    fn role_label(&self, role: u32) -> Label {
         self.ground.roles.get(role as usize).map_or_else(|| Label::from(""), |role| role.label.clone())
     }
 }

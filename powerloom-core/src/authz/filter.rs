@@ -1,8 +1,8 @@
 //! Which OUs: the filter of a list.
 
-use super::data::Effect;
-use super::ground::{Ground, Span, Standing};
-use super::snapshot::AuthzSnapshot;
+use crate::authz::data::Effect;
+use crate::authz::ground::{Ground, Span, Standing};
+use crate::authz::snapshot::AuthzSnapshot;
 use crate::clock::Timestamp;
 use crate::id::ResourceId;
 use crate::permission::Permission;

@@ -1,7 +1,7 @@
 //! All of a snapshot but its bindings: numbered OUs, numbered subjects, and whom each subject stands for.
 
-use super::data::AgentKind;
-use super::label::Label;
+use crate::authz::data::AgentKind;
+use crate::authz::label::Label;
 use crate::id::{OrgId, ResourceId};
 use crate::name::Name;
 use crate::ou_path::OuPath;
@@ -28,7 +28,7 @@ impl Span {
     pub(super) const NONE: Self = Self { start: 0, end: 0 };
 
     pub(super) const fn contains(self, number: u32) -> bool {
-        self.start <= number && number < self.end
+        (self.start <= number) & (number < self.end)
     }
 
     /// What both have; spans of OUs nest or are disjoint.

@@ -1,10 +1,10 @@
 //! Guards of the writes that change authorization itself, and the questions other guards ask.
 
-use super::closure::{MAX_NESTING, Walk};
-use super::data::{AgentKind, Effect};
-use super::ground::{Span, Standing, SubjectIx};
-use super::label::Label;
-use super::snapshot::{AuthzSnapshot, role_number};
+use crate::authz::closure::{MAX_NESTING, Walk};
+use crate::authz::data::{AgentKind, Effect};
+use crate::authz::ground::{Span, Standing, SubjectIx};
+use crate::authz::label::Label;
+use crate::authz::snapshot::{AuthzSnapshot, role_number};
 use crate::clock::Timestamp;
 use crate::id::ResourceId;
 use crate::permission::{Permission, PermissionSet};

@@ -1,14 +1,16 @@
 //! The snapshot: the ground and the bindings upon it.
 
-use super::compile;
-use super::data::{AuthzData, BindingData, Effect, RoleRef};
-use super::error::AuthzDataError;
-use super::ground::{Actor, Ground, OuIx, Span, SubjectIx};
-use super::slices::Slices;
+use crate::authz::compile;
+use crate::authz::data::{AuthzData, BindingData, Effect, RoleRef};
+use crate::authz::error::AuthzDataError;
+use crate::authz::ground::{Actor, Ground, OuIx, Role, Span, SubjectIx};
+use crate::authz::label::Label;
+use crate::authz::slices::Slices;
 use crate::clock::Timestamp;
 use crate::id::{OrgId, ResourceId};
 use crate::name::Email;
 use crate::ou_path::OuPath;
+use crate::permission::PermissionSet;
 use crate::principal::{Principal, PrincipalRef};
 use crate::role::BuiltinRole;
 use std::fmt;
@@ -43,7 +45,7 @@ pub(super) struct Grant {
 
 impl Grant {
     pub(super) const fn is_live(&self, now: Timestamp) -> bool {
-        now.as_micros() < self.expires || self.never_expires()
+        (now.as_micros() < self.expires) | self.never_expires()
     }
 
     pub(super) const fn never_expires(&self) -> bool {
@@ -207,6 +209,36 @@ impl AuthzSnapshot {
     #[must_use]
     pub fn knows(&self, principal: &Principal) -> bool {
         matches!(principal, Principal::Service(_)) || self.ground.subject(principal).is_some()
+    }
+
+    /// How a known principal is written; a service only once something names it.
+    #[must_use]
+    pub fn written(&self, principal: &Principal) -> Option<&Label> {
+        self.ground.identity(self.ground.subject(principal)?).map(|identity| &identity.label)
+    }
+
+    /// What a role holds here; `None` for an unknown one.
+    #[must_use]
+    pub fn role_permissions(&self, role: RoleRef) -> Option<PermissionSet> {
+        self.role(role).map(|role| role.permissions)
+    }
+
+    /// Whether a role may be bound at `scope`: a custom one only in its owning OU and below (rule 2.2.2). A binding
+    /// elsewhere should be refused; one that is there nevertheless reaches no further than the owning OU.
+    #[must_use]
+    pub fn role_is_usable_at(&self, role: RoleRef, scope: ResourceId) -> bool {
+        match (self.role(role), self.ground.ou(scope)) {
+            (Some(role), Some(scope)) => role.usable.contains(scope),
+            _ => false,
+        }
+    }
+
+    fn role(&self, role: RoleRef) -> Option<&Role> {
+        let number = match role {
+            RoleRef::Builtin(role) => role_number(role),
+            RoleRef::Custom(id) => *self.ground.role_numbers.get(&id)?,
+        };
+        self.ground.roles.get(number as usize)
     }
 
     pub(super) fn grants_of(&self, subject: SubjectIx) -> &[Grant] {

@@ -1,6 +1,6 @@
 //! Reads JSON, refusing what two readers would understand differently.
 
-use super::writer::MAX_INTEGER;
+use crate::canonical_json::writer::MAX_INTEGER;
 use crate::invalid::Invalid;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};

@@ -1,6 +1,7 @@
 //! The published examples of RFC 8785 and the corner cases they leave out.
 
-use super::{parse, to_vec, to_vec_strict};
+use crate::canonical_json::parser::parse;
+use crate::canonical_json::writer::{to_vec, to_vec_strict, write};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -139,7 +140,7 @@ fn what_the_form_would_change_in_silence_is_refused() {
     assert!(to_vec(&i64::MIN).is_err());
     assert!(to_vec(&u128::MAX).is_err());
     let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
-    assert!(super::write(&deep, &mut Vec::new()).is_err());
+    assert!(write(&deep, &mut Vec::new()).is_err());
 }
 
 /// A map that a careless implementation serializes with one key twice.

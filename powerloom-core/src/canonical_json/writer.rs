@@ -1,6 +1,6 @@
 //! Writes the canonical bytes.
 
-use super::finite::Finite;
+use crate::canonical_json::finite::Finite;
 use crate::invalid::Invalid;
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
@@ -53,16 +53,38 @@ pub(crate) trait Sink {
 }
 
 impl Sink for Vec<u8> {
+    #[inline]
     fn put(&mut self, piece: &[u8]) {
         self.extend_from_slice(piece);
     }
 }
 
-/// Writes a string with its quotes. Only `"`, `\` and control characters are escaped (RFC 8785, 3.2.2.2).
+/// Writes a string with its quotes.
+#[inline]
 pub(crate) fn write_string(text: &str, out: &mut impl Sink) {
     out.put(b"\"");
-    let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+    write_text(text, out);
+    out.put(b"\"");
+}
+
+/// Writes what stands between the quotes. Only `"`, `\` and control characters are escaped (RFC 8785, 3.2.2.2).
+#[inline]
+pub(crate) fn write_text(text: &str, out: &mut impl Sink) {
+    // Without an early end the loop runs on whole vectors; hardly any text has something to escape.
+    if text.bytes().fold(false, |found, byte| found | is_escaped(byte)) {
+        write_escaped(text.as_bytes(), out);
+    } else {
+        out.put(text.as_bytes());
+    }
+}
+
+const fn is_escaped(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+}
+
+#[cold]
+fn write_escaped(mut rest: &[u8], out: &mut impl Sink) {
+    while let Some(at) = rest.iter().position(|&byte| is_escaped(byte)) {
         let (plain, tail) = rest.split_at(at);
         out.put(plain);
         rest = match tail.split_first() {
@@ -74,7 +96,6 @@ pub(crate) fn write_string(text: &str, out: &mut impl Sink) {
         };
     }
     out.put(rest);
-    out.put(b"\"");
 }
 
 /// Writes an integer in decimal.

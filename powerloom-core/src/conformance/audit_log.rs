@@ -52,7 +52,8 @@ pub async fn an_erased_payload_keeps_the_chain(store: &dyn Store) {
     let audit = vec![draft("a", "1"), draft("b", "2"), draft("c", "3")];
     store.commit(Commit { audit, ..Commit::new(org, at(0)) }).await.unwrap();
     let erase = |seq| Write::EraseAuditPayload(seq);
-    let mut commit = Commit { write: vec![erase(2), erase(2), erase(4), erase(9)], ..Commit::new(org, at(0)) };
+    let mut commit =
+        Commit { write: vec![erase(2), erase(2), erase(4), erase(9)], ..Commit::new(org, at(0)) };
     commit.audit = vec![draft("erase", "2")];
     store.commit(commit).await.unwrap();
     let erased: Vec<bool> = chain(store, org).await.iter().map(AuditEntry::is_erased).collect();

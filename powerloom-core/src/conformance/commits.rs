@@ -1,8 +1,8 @@
 //! Commits: atomic, conditional, unique.
 
 use crate::conformance::world::{
-    AGENT, SKILL, at, claim, desire, draft, holds, org, org_row, put, put_audited, record, refused, resource, sealed,
-    session, session_id, staged, write,
+    AGENT, SKILL, at, claim, desire, draft, holds, org, org_row, put, put_audited, record, refused, resource,
+    sealed, session, session_id, staged, write,
 };
 use crate::digest::Digest;
 use crate::id::OrgId;
@@ -191,7 +191,8 @@ pub async fn names_move_within_one_commit(store: &dyn Store) {
     assert_eq!(store.record_by_unique_key(org, &AGENT, "two").await.unwrap(), Some(renamed.clone()));
     assert_eq!(store.record_by_unique_key(org, &AGENT, "free").await.unwrap(), None);
     // In the other order it is refused.
-    let commit = Commit { write: vec![put(&record(org, AGENT, "two")), put(&one)], ..Commit::new(org, at(0)) };
+    let commit =
+        Commit { write: vec![put(&record(org, AGENT, "two")), put(&one)], ..Commit::new(org, at(0)) };
     assert!(matches!(refused(store.commit(commit).await.unwrap_err()), Refused::NameTaken { .. }));
 }
 

@@ -39,7 +39,8 @@ pub async fn a_stream_has_one_holder(store: &dyn Store) {
     let org = org(store, "acme").await;
     let session = session_id(0);
     let free = |holder: &str| Precondition::StreamFree { session, holder: holder.to_owned() };
-    let hold = |holder: &str, until| Write::HoldStream { session, holder: holder.to_owned(), until: at(until) };
+    let hold =
+        |holder: &str, until| Write::HoldStream { session, holder: holder.to_owned(), until: at(until) };
     let release = |holder: &str| Write::ReleaseStream { session, holder: holder.to_owned() };
     assert!(holds(store, org, at(0), free("a")).await);
     write(store, org, vec![hold("a", 30)]).await;

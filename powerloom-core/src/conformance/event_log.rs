@@ -21,7 +21,8 @@ pub async fn events_are_numbered_without_gaps(store: &dyn Store) {
     let org = org(store, "acme").await;
     let row = session(org, session_id(0));
     // The same commit may put the session before.
-    let first = vec![Write::PutSession(Box::new(row.clone())), append(row.id, vec![event(None), event(Some("e1"))])];
+    let first =
+        vec![Write::PutSession(Box::new(row.clone())), append(row.id, vec![event(None), event(Some("e1"))])];
     let committed = write(store, org, first).await;
     assert_eq!(committed.events.iter().map(|event| event.seq.number()).collect::<Vec<_>>(), [1, 2]);
     let seen = store.events(org, row.id, EventSeq::START, 10).await.unwrap();

@@ -2,8 +2,8 @@
 
 use crate::audit::{AuditHead, AuditQuery};
 use crate::conformance::world::{
-    AGENT, SKILL, at, chain, claim, desire, draft, event, holds, org, org_row, put, record, refused, sealed, session,
-    session_id, ticket, write,
+    AGENT, SKILL, at, chain, claim, desire, draft, event, holds, org, org_row, put, record, refused, sealed,
+    session, session_id, ticket, write,
 };
 use crate::digest::Digest;
 use crate::id::OrgId;
@@ -81,7 +81,8 @@ pub async fn another_organization_writes_nothing(store: &dyn Store) {
     let other = org(store, "other").await;
     let claimed = store.claim(&claim("w", 0, 1)).await.unwrap().remove(0);
     store.claim_sessions(&claim("w", 0, 1)).await.unwrap();
-    let before = (store.record(acme, &row.key()).await.unwrap(), store.session(acme, session.id).await.unwrap());
+    let before =
+        (store.record(acme, &row.key()).await.unwrap(), store.session(acme, session.id).await.unwrap());
     let ticket = ticket(acme, session.id, "acme");
 
     for condition in [
@@ -104,11 +105,8 @@ pub async fn another_organization_writes_nothing(store: &dyn Store) {
         assert!(!holds(store, acme, at(1), condition.clone()).await, "{condition:?}");
         assert!(holds(store, other, at(1), condition.clone()).await, "{condition:?}");
     }
-    for foreign in [
-        put(&row),
-        Write::PutSession(Box::new(session.clone())),
-        Write::PutTicket(ticket.clone()),
-    ] {
+    for foreign in [put(&row), Write::PutSession(Box::new(session.clone())), Write::PutTicket(ticket.clone())]
+    {
         let commit = Commit { write: vec![foreign], ..Commit::new(other, at(1)) };
         assert_eq!(refused(store.commit(commit).await.unwrap_err()), Refused::NoSuchOrg(acme));
     }
@@ -141,7 +139,8 @@ pub async fn another_organization_writes_nothing(store: &dyn Store) {
     assert!(!chain(store, acme).await[0].is_erased());
     let stream = Precondition::StreamFree { session: session.id, holder: "x".to_owned() };
     assert!(!holds(store, acme, at(1), stream).await);
-    let after = (store.record(acme, &row.key()).await.unwrap(), store.session(acme, session.id).await.unwrap());
+    let after =
+        (store.record(acme, &row.key()).await.unwrap(), store.session(acme, session.id).await.unwrap());
     assert_eq!(after, before);
 }
 

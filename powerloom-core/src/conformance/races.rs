@@ -1,7 +1,8 @@
 //! Many callers at once, in one process.
 
 use crate::conformance::world::{
-    AGENT, at, chain, claim, desire, draft, event, org, put, record, refused, session, session_id, ticket, write,
+    AGENT, at, chain, claim, desire, draft, event, org, put, record, refused, session, session_id, ticket,
+    write,
 };
 use crate::record::RecordRow;
 use crate::session::event::EventSeq;
@@ -151,7 +152,8 @@ pub async fn a_dropped_commit_is_done_or_not_done(store: &dyn Store) {
     // Behind everything that may still be queued.
     let last = record(org, AGENT, "last");
     store.commit(audited(&last)).await.unwrap();
-    let audited: BTreeSet<String> = chain(store, org).await.into_iter().map(|entry| entry.row.resource_id).collect();
+    let audited: BTreeSet<String> =
+        chain(store, org).await.into_iter().map(|entry| entry.row.resource_id).collect();
     for row in rows.iter().chain([&last]) {
         let kept = store.record(org, &row.key()).await.unwrap().is_some();
         assert_eq!(kept, audited.contains(&row.meta.id.to_string()));

@@ -31,7 +31,8 @@ fn cursor(row: &RecordRow) -> RecordCursor {
 pub async fn records_are_listed_in_order_page_by_page(store: &dyn Store) {
     let org = org(store, "acme").await;
     let mut rows = Vec::new();
-    for (kind, name) in [(SKILL, "a"), (AGENT, "ö"), (AGENT, "b"), (AGENT, "a"), (AGENT, "B"), (SKILL, "a")] {
+    for (kind, name) in [(SKILL, "a"), (AGENT, "ö"), (AGENT, "b"), (AGENT, "a"), (AGENT, "B"), (SKILL, "a")]
+    {
         let mut row = record(org, kind, name);
         row.unique_key = row.meta.id.to_string();
         write(store, org, vec![put(&row)]).await;
@@ -40,7 +41,8 @@ pub async fn records_are_listed_in_order_page_by_page(store: &dyn Store) {
     rows.sort_by_key(|row| (row.kind.clone(), row.meta.name.clone(), row.meta.id));
     assert_eq!(store.list_records(org, &RecordQuery::default()).await.unwrap(), rows);
     for kind in [None, Some(AGENT)] {
-        let wanted: Vec<_> = rows.iter().filter(|row| kind.as_ref().is_none_or(|kind| row.kind == *kind)).collect();
+        let wanted: Vec<_> =
+            rows.iter().filter(|row| kind.as_ref().is_none_or(|kind| row.kind == *kind)).collect();
         let mut after = None;
         for row in wanted {
             let query = RecordQuery { kind: kind.clone(), after, limit: 1, ..RecordQuery::default() };
@@ -65,7 +67,10 @@ pub async fn lists_are_filtered(store: &dyn Store) {
     };
     let agents = RecordQuery { kind: Some(AGENT), ..RecordQuery::default() };
     assert_eq!(names(agents.clone()).await, ["archiving", "live"]);
-    assert_eq!(names(RecordQuery { archived: true, ..agents.clone() }).await, ["archived", "archiving", "live"]);
+    assert_eq!(
+        names(RecordQuery { archived: true, ..agents.clone() }).await,
+        ["archived", "archiving", "live"]
+    );
     assert_eq!(names(RecordQuery { ou: Some(live.meta.ou), ..agents }).await, ["live"]);
     assert_eq!(names(RecordQuery { ou: Some(skill.meta.ou), ..RecordQuery::default() }).await, ["skill"]);
     let of_archived = RecordQuery { ou: Some(archived.meta.ou), ..RecordQuery::default() };
@@ -98,7 +103,8 @@ pub async fn secrets_are_listed_in_order_page_by_page(store: &dyn Store) {
     owners.sort();
     let mut after = None;
     for pair in owners.chunks(2) {
-        let found: Vec<_> = store.secrets(org, after, 2).await.unwrap().into_iter().map(|(owner, _)| owner).collect();
+        let found: Vec<_> =
+            store.secrets(org, after, 2).await.unwrap().into_iter().map(|(owner, _)| owner).collect();
         assert_eq!(found, pair);
         after = found.last().copied();
     }

@@ -69,7 +69,10 @@ pub async fn settlements_of_one_batch_stand_alone(store: &dyn Store) {
     let claimed = store.claim(&claim("a", 0, 4)).await.unwrap();
     let mut batch = vec![
         settlement(&claimed[0], pushed(&claimed[0])),
-        settlement(&claimed[1], SyncOutcome::Transient { error: "busy".to_owned(), retry_after: None, unsure: true }),
+        settlement(
+            &claimed[1],
+            SyncOutcome::Transient { error: "busy".to_owned(), retry_after: None, unsure: true },
+        ),
         settlement(&claimed[2], pushed(&claimed[2])),
         settlement(&claimed[3], SyncOutcome::Permanent { error: "no".to_owned() }),
     ];
@@ -91,7 +94,8 @@ pub async fn a_renewal_of_an_older_claim_is_refused(store: &dyn Store) {
     let org = org(store, "acme").await;
     let keys = desire(store, org, 1).await;
     store.claim(&claim("a", 0, 1)).await.unwrap();
-    let renew = |fence| [(org, keys[0].clone(), fence), (org, ResourceKey { kind: SKILL, id: keys[0].id }, fence)];
+    let renew =
+        |fence| [(org, keys[0].clone(), fence), (org, ResourceKey { kind: SKILL, id: keys[0].id }, fence)];
     assert_eq!(store.renew(&renew(1), at(100)).await.unwrap(), [true, false]);
     assert!(store.claim(&claim("b", 99, 1)).await.unwrap().is_empty());
     assert_eq!(store.claim(&claim("b", 100, 1)).await.unwrap().len(), 1);
@@ -171,7 +175,10 @@ pub async fn a_sweep_pages_through_what_is_in_sync(store: &dyn Store) {
     let mut after = None;
     for key in &synced {
         let page = store.sweep(after, 1).await.unwrap();
-        assert_eq!(page.iter().map(|state| (state.org, state.key.clone())).collect::<Vec<_>>(), [key.clone()]);
+        assert_eq!(
+            page.iter().map(|state| (state.org, state.key.clone())).collect::<Vec<_>>(),
+            [key.clone()]
+        );
         after = Some(key);
     }
     assert!(store.sweep(after, 1).await.unwrap().is_empty());

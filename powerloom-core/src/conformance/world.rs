@@ -12,7 +12,9 @@ use crate::session::event::{EventSeq, NewEvent};
 use crate::session::record::{InvokeMode, SessionRecord, SessionSnapshot};
 use crate::session::status::SessionStatus;
 use crate::session::ticket::TicketRow;
-use crate::store::{AuditWrite, ClaimRequest, Commit, Committed, OrgRow, Precondition, Refused, Store, StoreError, Write};
+use crate::store::{
+    AuditWrite, ClaimRequest, Commit, Committed, OrgRow, Precondition, Refused, Store, StoreError, Write,
+};
 use serde_json::json;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -105,7 +107,9 @@ pub fn draft(verb: &str, id: &str) -> AuditWrite {
         decision: AuditDecision::Allow,
         delegated_from_session: None,
         approval_request_id: None,
-        change: Change { before: json!(null), after: json!({"name": "ä \u{0} \"", "n": 1.25}), detail: None },
+        change: Change {
+            before: json!(null), after: json!({"name": "ä \u{0} \"", "n": 1.25}), detail: None
+        },
     };
     AuditWrite { draft, salt: Some([7; 16]) }
 }
@@ -185,7 +189,13 @@ pub fn sealed(byte: u8) -> SealedSecret {
 /// A claim by `owner` at a moment, for a minute.
 #[must_use]
 pub fn claim(owner: &str, seconds: u64, limit: usize) -> ClaimRequest {
-    ClaimRequest { owner: owner.to_owned(), now: at(seconds), until: at(seconds + 60), limit, except: Vec::new() }
+    ClaimRequest {
+        owner: owner.to_owned(),
+        now: at(seconds),
+        until: at(seconds + 60),
+        limit,
+        except: Vec::new(),
+    }
 }
 
 /// Commits `write` at the first moment.

@@ -1,7 +1,7 @@
 //! What a role definition writes: one permission, all of a resource, or everything.
 
-use super::catalogue::Permission;
 use crate::invalid::Invalid;
+use crate::permission::catalogue::Permission;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -68,7 +68,6 @@ impl fmt::Display for PermissionPattern {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::permission::PermissionSet;
 
     #[test]
     fn a_pattern_reads_back_from_its_own_text() {
@@ -85,7 +84,5 @@ mod tests {
         for text in ["*", "*:read", ":*", "agent:**", "a*:read", "**"] {
             assert!(text.parse::<PermissionPattern>().is_err(), "{text}");
         }
-        let list = serde_json::from_str::<PermissionSet>(r#"["agent:read","skil:use"]"#).unwrap_err();
-        assert!(list.to_string().contains("`skill:use`"), "{list}");
     }
 }

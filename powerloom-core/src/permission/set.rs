@@ -1,7 +1,7 @@
 //! Many permissions in 128 bits.
 
-use super::catalogue::Permission;
-use super::pattern::PermissionPattern;
+use crate::permission::catalogue::Permission;
+use crate::permission::pattern::PermissionPattern;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::ops::BitOr;
@@ -216,5 +216,17 @@ mod tests {
         assert_eq!(agents.difference(reads).union(agents.intersection(reads)), agents);
         assert!(agents.is_subset(agents | reads) && !(agents | reads).is_subset(agents));
         assert_eq!(reads.iter().collect::<PermissionSet>(), reads);
+    }
+
+    #[test]
+    fn a_list_is_read_with_its_patterns_and_refused_with_what_was_meant() {
+        let read = serde_json::from_str::<PermissionSet>(r#"["consent:*","tool:execute"]"#).unwrap();
+        assert_eq!(
+            serde_json::to_string(&read).unwrap(),
+            r#"["consent:read","consent:decide","tool:execute"]"#
+        );
+        assert_eq!(serde_json::from_str::<PermissionSet>(r#"["*:*"]"#).unwrap(), PermissionSet::ALL);
+        let refused = serde_json::from_str::<PermissionSet>(r#"["agent:read","skil:use"]"#).unwrap_err();
+        assert!(refused.to_string().contains("`skill:use`"), "{refused}");
     }
 }

@@ -8,7 +8,9 @@ use crate::principal::Principal;
 use crate::record::{KindName, Record, ResourceKey, Schema};
 use crate::resource::field::{DESCRIPTION, DISPLAY_NAME, Field, Form};
 use crate::resource::group::principal_reference;
-use crate::resource::kind::{Declared, Home, KindPermissions, ProjectError, Projection, Reference, Related};
+use crate::resource::kind::{
+    AuthzPart, Declared, Home, KindPermissions, ProjectError, Projection, Reference, Related,
+};
 use crate::resource::mcp_server::McpServer;
 use crate::resource::skill::Skill;
 use crate::resource::skill_version::SkillVersion;
@@ -112,14 +114,18 @@ impl Declared for Agent {
     const HOME: Home = Home::Named;
     const RANK: u8 = 40;
     const ON_RUNTIME: bool = true;
-    const AUTHZ: bool = true;
+    const AUTHZ: AuthzPart = AuthzPart::Subject(&["owner", "permission_boundary"]);
 
     fn validate(spec: &AgentSpec) -> Result<(), Invalid> {
         if !matches!(spec.owner_principal, Principal::User(_) | Principal::Group(_)) {
             return Err(Invalid::new("owner", &spec.owner_principal, "a user or a group"));
         }
         if spec.model.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err(Invalid::new("model", &spec.model, "a model id without spaces, such as `claude-sonnet-4-6`"));
+            return Err(Invalid::new(
+                "model",
+                &spec.model,
+                "a model id without spaces, such as `claude-sonnet-4-6`",
+            ));
         }
         if spec.skills.len() > MAX_SKILLS {
             return Err(Invalid::new("skills", spec.skills.len(), format!("at most {MAX_SKILLS} skills")));
@@ -143,19 +149,25 @@ impl Declared for Agent {
     }
 
     fn references(spec: &AgentSpec) -> Vec<Reference> {
-        let mut references: Vec<Reference> = principal_reference("owner", &spec.owner_principal).into_iter().collect();
+        let mut references: Vec<Reference> =
+            principal_reference("owner", &spec.owner_principal).into_iter().collect();
         for (index, attached) in spec.skills.iter().enumerate() {
             let field = format!("skills[{index}]");
             references.push(
-                Reference::new(&field, ResourceKey::of::<Skill>(attached.skill)).needing(Permission::SKILL_USE),
+                Reference::new(&field, ResourceKey::of::<Skill>(attached.skill))
+                    .needing(Permission::SKILL_USE),
             );
             if let SkillPin::Pinned(version) = attached.version {
-                references.push(Reference::new(format!("{field}.version"), ResourceKey::of::<SkillVersion>(version)));
+                references.push(Reference::new(
+                    format!("{field}.version"),
+                    ResourceKey::of::<SkillVersion>(version),
+                ));
             }
         }
         for (index, server) in spec.mcp_servers.iter().enumerate() {
             let key = ResourceKey::of::<McpServer>(*server);
-            references.push(Reference::new(format!("mcp_servers[{index}]"), key).needing(Permission::MCP_USE));
+            references
+                .push(Reference::new(format!("mcp_servers[{index}]"), key).needing(Permission::MCP_USE));
         }
         references
     }
@@ -203,9 +215,8 @@ fn project_skill(attached: &AttachedSkill, related: &Related) -> Result<AgentSki
 
 fn project_server(id: ResourceId, related: &Related) -> Result<AgentMcpServerPayload, ProjectError> {
     let server: Record<McpServer> = related.record(id)?;
-    let url = server
-        .spec
-        .url
-        .ok_or_else(|| ProjectError::NotReady { on: format!("MCP server `{}` is not served yet", server.meta.name) })?;
+    let url = server.spec.url.ok_or_else(|| ProjectError::NotReady {
+        on: format!("MCP server `{}` is not served yet", server.meta.name),
+    })?;
     Ok(AgentMcpServerPayload { name: server.status.server_name, url })
 }

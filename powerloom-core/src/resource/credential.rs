@@ -44,7 +44,11 @@ impl Schema for Credential {
 
 impl Declared for Credential {
     const FIELDS: &'static [Field] = &[
-        Field::new("agent_path", Form::Reference(Agent::KIND)).as_spec("agent").in_metadata().required().immutable(),
+        Field::new("agent_path", Form::Reference(Agent::KIND))
+            .as_spec("agent")
+            .in_metadata()
+            .required()
+            .immutable(),
         Field::new("mcp_registration_path", Form::Reference(McpServer::KIND))
             .as_spec("mcp_server")
             .in_metadata()
@@ -65,7 +69,8 @@ impl Declared for Credential {
     fn references(spec: &CredentialSpec) -> Vec<Reference> {
         vec![
             Reference::new("agent", ResourceKey::of::<Agent>(spec.agent)),
-            Reference::new("mcp_server", ResourceKey::of::<McpServer>(spec.mcp_server)).needing(Permission::MCP_USE),
+            Reference::new("mcp_server", ResourceKey::of::<McpServer>(spec.mcp_server))
+                .needing(Permission::MCP_USE),
         ]
     }
 
@@ -78,7 +83,8 @@ impl Declared for Credential {
         let url = server.spec.url.ok_or_else(|| ProjectError::NotReady {
             on: format!("MCP server `{}` is not served yet", server.meta.name),
         })?;
-        let vault = record.status.vault.ok_or_else(|| ProjectError::NotReady { on: "it has no vault".to_owned() })?;
+        let vault =
+            record.status.vault.ok_or_else(|| ProjectError::NotReady { on: "it has no vault".to_owned() })?;
         let payload = CredentialPayload {
             vault,
             mcp_server_url: url,

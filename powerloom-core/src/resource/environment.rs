@@ -77,8 +77,14 @@ impl Declared for Environment {
 
     fn validate(spec: &EnvironmentSpec) -> Result<(), Invalid> {
         let limited = spec.networking == Networking::Limited;
-        if !limited && (!spec.allowed_hosts.is_empty() || spec.allow_mcp_servers || spec.allow_package_managers) {
-            return Err(Invalid::new("networking", "unrestricted", "`limited`, since the network is limited below"));
+        if !limited
+            && (!spec.allowed_hosts.is_empty() || spec.allow_mcp_servers || spec.allow_package_managers)
+        {
+            return Err(Invalid::new(
+                "networking",
+                "unrestricted",
+                "`limited`, since the network is limited below",
+            ));
         }
         if limited && !spec.packages.is_empty() && !spec.allow_package_managers {
             return Err(Invalid::new("allow_package_managers", false, "`true`, since packages are listed"));
@@ -89,7 +95,11 @@ impl Declared for Environment {
         for (index, host) in spec.allowed_hosts.iter().enumerate() {
             let bare = host.strip_prefix("*.").unwrap_or(host);
             if bare.is_empty() || bare.contains(['/', ':', '*']) || bare.chars().any(char::is_whitespace) {
-                return Err(Invalid::new(format!("allowed_hosts[{index}]"), host, "a host name, or `*.` and one"));
+                return Err(Invalid::new(
+                    format!("allowed_hosts[{index}]"),
+                    host,
+                    "a host name, or `*.` and one",
+                ));
             }
         }
         match spec.packages.keys().find(|manager| !PACKAGE_MANAGERS.contains(&manager.as_str())) {

@@ -6,7 +6,7 @@ use crate::permission::Permission;
 use crate::principal::Principal;
 use crate::record::{KindName, ResourceKey, Schema};
 use crate::resource::field::{DESCRIPTION, DISPLAY_NAME, Field, Form};
-use crate::resource::kind::{Declared, Home, KindPermissions, Reference};
+use crate::resource::kind::{AuthzPart, Declared, Home, KindPermissions, Reference};
 use crate::resource::ou::Ou;
 use crate::resource::user::User;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ impl Declared for Group {
     };
     const HOME: Home = Home::Named;
     const RANK: u8 = 20;
-    const AUTHZ: bool = true;
+    const AUTHZ: AuthzPart = AuthzPart::Subject(&[]);
 }
 
 /// A principal's membership of a group.
@@ -69,7 +69,11 @@ impl Schema for GroupMembership {
 
 impl Declared for GroupMembership {
     const FIELDS: &'static [Field] = &[
-        Field::new("group_path", Form::Reference(Group::KIND)).as_spec("group").in_metadata().required().immutable(),
+        Field::new("group_path", Form::Reference(Group::KIND))
+            .as_spec("group")
+            .in_metadata()
+            .required()
+            .immutable(),
         Field::new("member_ref", Form::Principal).as_spec("member").in_metadata().required().immutable(),
     ];
     const PERMISSIONS: KindPermissions = KindPermissions {
@@ -81,14 +85,16 @@ impl Declared for GroupMembership {
     const HOME: Home = Home::Derived;
     const RANK: u8 = 25;
     const CASCADES: bool = true;
-    const AUTHZ: bool = true;
+    const AUTHZ: AuthzPart = AuthzPart::Grant;
 
     fn validate(spec: &GroupMembershipSpec) -> Result<(), Invalid> {
         match &spec.member {
             Principal::User(_) | Principal::Agent(_) | Principal::Service(_) => Ok(()),
             Principal::Group(member) if *member != spec.group => Ok(()),
             Principal::Group(_) => Err(Invalid::hidden("member", "another group than the group itself")),
-            Principal::Ou(_) => Err(Invalid::new("member", &spec.member, "a user, an agent, a service or a group")),
+            Principal::Ou(_) => {
+                Err(Invalid::new("member", &spec.member, "a user, an agent, a service or a group"))
+            }
         }
     }
 

@@ -44,6 +44,19 @@ pub enum Home {
     Global,
 }
 
+/// What authorization has to do with a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the door must know every part a kind can play")]
+pub enum AuthzPart {
+    /// Nothing: no decision depends on it.
+    None,
+    /// It is somebody or somewhere. A new one changes no decision about others, so it does not raise the epoch; a change
+    /// of one of these spec fields, or its end, does.
+    Subject(&'static [&'static str]),
+    /// It gives or takes: every write raises the epoch.
+    Grant,
+}
+
 /// A record that another one refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "plain data between a kind and the door")]
@@ -102,7 +115,8 @@ impl Related {
     /// [`ProjectError::NotReady`] if it is not there, [`ProjectError::Misshapen`] if it cannot be read.
     pub fn record<K: Schema>(&self, id: ResourceId) -> Result<Record<K>, ProjectError> {
         let key = ResourceKey::of::<K>(id);
-        let row = self.row(&key).ok_or_else(|| ProjectError::NotReady { on: format!("{key} does not exist") })?;
+        let row =
+            self.row(&key).ok_or_else(|| ProjectError::NotReady { on: format!("{key} does not exist") })?;
         Ok(Record::read(row)?)
     }
 }
@@ -154,8 +168,8 @@ pub trait Declared: Schema {
     const RANK: u8;
     /// It has a counterpart on the runtime.
     const ON_RUNTIME: bool = false;
-    /// Authorization depends on it.
-    const AUTHZ: bool = false;
+    /// What authorization has to do with it.
+    const AUTHZ: AuthzPart = AuthzPart::None;
     /// A change of it may change what the records that refer to it are on the runtime.
     const FOLLOWED: bool = false;
     /// It is archived together with what it refers to, instead of keeping that from being archived.
@@ -205,7 +219,7 @@ pub trait Kind: fmt::Debug + Send + Sync + 'static {
     /// [`Declared::ON_RUNTIME`].
     fn on_runtime(&self) -> bool;
     /// [`Declared::AUTHZ`].
-    fn authz(&self) -> bool;
+    fn authz(&self) -> AuthzPart;
     /// [`Declared::FOLLOWED`].
     fn followed(&self) -> bool;
     /// [`Declared::CASCADES`].
@@ -254,7 +268,8 @@ impl<K> Default for Rules<K> {
 
 impl<K: Declared> Rules<K> {
     fn typed(spec: &Value) -> Result<K::Spec, Invalid> {
-        serde_json::from_value(spec.clone()).map_err(|e| Invalid::new("spec", e, format!("the fields of a {}", K::KIND)))
+        serde_json::from_value(spec.clone())
+            .map_err(|e| Invalid::new("spec", e, format!("the fields of a {}", K::KIND)))
     }
 }
 
@@ -283,7 +298,7 @@ impl<K: Declared> Kind for Rules<K> {
         K::ON_RUNTIME
     }
 
-    fn authz(&self) -> bool {
+    fn authz(&self) -> AuthzPart {
         K::AUTHZ
     }
 
@@ -326,7 +341,7 @@ impl<K: Declared> Kind for Rules<K> {
 }
 
 /// Checks the forms that a field's type alone does not: lengths, ranges, words, URLs.
-fn check_form(field: &Field, value: &Value) -> Result<(), Invalid> {
+pub(crate) fn check_form(field: &Field, value: &Value) -> Result<(), Invalid> {
     let name = field.spec;
     match (&field.form, value) {
         (_, Value::Null) => Ok(()),
@@ -369,7 +384,9 @@ fn check_url(field: &str, text: &str) -> Result<(), Invalid> {
             Ok(())
         }
         // A URL with a password is never shown again.
-        Ok(url) if url.password().is_some() || !url.username().is_empty() => Err(Invalid::hidden(field, allowed)),
+        Ok(url) if url.password().is_some() || !url.username().is_empty() => {
+            Err(Invalid::hidden(field, allowed))
+        }
         _ => Err(Invalid::new(field, text, allowed)),
     }
 }

@@ -76,7 +76,8 @@ impl Declared for McpDeployment {
     fn validate(spec: &McpDeploymentSpec) -> Result<(), Invalid> {
         for (name, value) in &spec.config {
             let names_a_secret = value.as_str().is_some_and(|text| {
-                (1..=255).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+                (1..=255).contains(&text.len())
+                    && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
             });
             if name.ends_with("_secret") && !names_a_secret {
                 return Err(Invalid::hidden(

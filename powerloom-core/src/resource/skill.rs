@@ -46,8 +46,10 @@ impl Schema for Skill {
 }
 
 impl Declared for Skill {
-    const FIELDS: &'static [Field] =
-        &[Field::new("display_name", DISPLAY_NAME), Field::new("description", Form::Text { min: 0, max: 1024 })];
+    const FIELDS: &'static [Field] = &[
+        Field::new("display_name", DISPLAY_NAME),
+        Field::new("description", Form::Text { min: 0, max: 1024 }),
+    ];
     const PERMISSIONS: KindPermissions = KindPermissions {
         read: Permission::SKILL_READ,
         create: Permission::SKILL_CREATE,

@@ -32,8 +32,16 @@ impl Schema for SkillAccessGrant {
 
 impl Declared for SkillAccessGrant {
     const FIELDS: &'static [Field] = &[
-        Field::new("skill_path", Form::Reference(Skill::KIND)).as_spec("skill").in_metadata().required().immutable(),
-        Field::new("principal_ref", Form::Principal).as_spec("principal").in_metadata().required().immutable(),
+        Field::new("skill_path", Form::Reference(Skill::KIND))
+            .as_spec("skill")
+            .in_metadata()
+            .required()
+            .immutable(),
+        Field::new("principal_ref", Form::Principal)
+            .as_spec("principal")
+            .in_metadata()
+            .required()
+            .immutable(),
     ];
     const PERMISSIONS: KindPermissions = KindPermissions {
         read: Permission::SKILL_READ,
@@ -47,7 +55,8 @@ impl Declared for SkillAccessGrant {
 
     fn references(spec: &SkillAccessGrantSpec) -> Vec<Reference> {
         // Who passes the use of a skill on must hold it.
-        let skill = Reference::new("skill", ResourceKey::of::<Skill>(spec.skill)).needing(Permission::SKILL_USE);
+        let skill =
+            Reference::new("skill", ResourceKey::of::<Skill>(spec.skill)).needing(Permission::SKILL_USE);
         std::iter::once(skill).chain(principal_reference("principal", &spec.principal)).collect()
     }
 

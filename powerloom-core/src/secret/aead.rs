@@ -1,6 +1,6 @@
 //! AES-256-GCM with 96-bit nonces and 128-bit tags, and no other kind.
 
-use super::error::SecretError;
+use crate::secret::error::SecretError;
 use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
 use zeroize::Zeroizing;

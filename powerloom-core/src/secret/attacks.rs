@@ -1,13 +1,19 @@
 //! What someone who can write to the store, or hold it next to another, may try.
 
-use super::aead::{Aead, NONCE_LEN, TAG_LEN};
-use super::sealer::Randomness;
-use super::{
-    DataKey, EnvKeys, Fingerprint, KeyId, KeyProvider, MAX_SECRET_LEN, MemoryKeys, SealContext, SealedSecret,
-    Sealer, SecretBytes, SecretError,
-};
 use crate::entropy::{SeededEntropy, SystemEntropy};
 use crate::id::OrgId;
+use crate::secret::aead::{Aead, NONCE_LEN, TAG_LEN};
+use crate::secret::bytes::SecretBytes;
+use crate::secret::context::SealContext;
+use crate::secret::data_key::DataKey;
+use crate::secret::env_keys::EnvKeys;
+use crate::secret::error::SecretError;
+use crate::secret::fingerprint::Fingerprint;
+use crate::secret::key_id::KeyId;
+use crate::secret::memory_keys::MemoryKeys;
+use crate::secret::provider::KeyProvider;
+use crate::secret::sealed::SealedSecret;
+use crate::secret::sealer::{MAX_SECRET_LEN, Randomness, Sealer};
 use aes_gcm::aes::Aes256;
 use aes_gcm::aes::cipher::{BlockCipherEncrypt, KeyInit};
 use std::collections::HashSet;
@@ -142,8 +148,7 @@ fn no_nonce_and_no_key_is_drawn_twice() {
     assert!(drawn.iter().all(|one| one.nonce != one.wrap_nonce));
 }
 
-/// Reliability C4: two processes with the same state of randomness at least never share a data key's nonce with
-/// another plaintext unseen; with real randomness the same secret never looks the same.
+/// Reliability C4: a fresh data key for every secret.
 #[tokio::test]
 async fn the_same_secret_never_looks_the_same() {
     let (_, sealer) = sealer();

@@ -1,7 +1,7 @@
 //! Bearer tokens for managed MCP servers.
 
-use super::bytes::SecretBytes;
 use crate::entropy::Entropy;
+use crate::secret::bytes::SecretBytes;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
@@ -16,7 +16,7 @@ pub fn mint_bearer(entropy: &dyn Entropy) -> SecretBytes {
     // The room is taken before the token is written, so that no copy of it stays behind in memory.
     let mut token = Zeroizing::new(String::with_capacity(4 + 43));
     token.push_str("mcp_");
-    URL_SAFE_NO_PAD.encode_string(*random, &mut token);
+    URL_SAFE_NO_PAD.encode_string(random.as_slice(), &mut token);
     SecretBytes::from(std::mem::take(&mut *token))
 }
 

@@ -1,7 +1,7 @@
 //! Where a secret belongs.
 
-use super::key_id::KeyId;
 use crate::id::OrgId;
+use crate::secret::key_id::KeyId;
 
 /// Where a secret belongs: it opens there and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The key of one secret.
 
-use super::aead::KEY_LEN;
 use crate::digest::Digest;
+use crate::secret::aead::KEY_LEN;
 use std::fmt;
 use zeroize::Zeroizing;
 

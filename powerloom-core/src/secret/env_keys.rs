@@ -1,11 +1,11 @@
 //! Master keys from the environment.
 
-use super::data_key::DataKey;
-use super::error::SecretError;
-use super::key_id::KeyId;
-use super::key_list::read_keys;
-use super::keyring::Keyring;
-use super::provider::{KeyProvider, WrapNonce};
+use crate::secret::data_key::DataKey;
+use crate::secret::error::SecretError;
+use crate::secret::key_id::KeyId;
+use crate::secret::key_list::read_keys;
+use crate::secret::keyring::Keyring;
+use crate::secret::provider::{KeyProvider, WrapNonce};
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 

@@ -1,8 +1,8 @@
 //! Why a secret could not be sealed or opened.
 
-use super::key_id::KeyId;
 use crate::error_kind::ErrorKind;
 use crate::invalid::Invalid;
+use crate::secret::key_id::KeyId;
 
 /// Why a secret could not be sealed or opened. No text of it holds a byte of a secret or of a key.
 #[derive(Debug, thiserror::Error)]

@@ -1,13 +1,13 @@
 //! Master keys in a file that only its owner can read.
 
-use super::data_key::DataKey;
-use super::error::SecretError;
-use super::key_id::KeyId;
-use super::key_list::{read_keys, write_keys};
-use super::keyring::{KeyBytes, Keyring};
-use super::memory_keys::random_key;
-use super::provider::{KeyProvider, WrapNonce};
 use crate::entropy::Entropy;
+use crate::invalid::Invalid;
+use crate::secret::data_key::DataKey;
+use crate::secret::error::SecretError;
+use crate::secret::key_id::KeyId;
+use crate::secret::key_list::{read_keys, write_keys};
+use crate::secret::keyring::{KeyBytes, Keyring, random_key};
+use crate::secret::provider::{KeyProvider, WrapNonce};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use std::fs::{File, OpenOptions};
@@ -70,12 +70,11 @@ impl FileKeys {
     /// Removes a key from the file: what is sealed under it opens no more. Blocks while it writes.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open), and [`SecretError::KeyUnavailable`] for the key that seals now: rotate first.
+    /// Those of [`open`](Self::open), and [`SecretError::Invalid`] for the key that seals now: rotate first.
     pub fn destroy(&self, key_id: &KeyId, entropy: &dyn Entropy) -> Result<(), SecretError> {
         self.reread()?;
         if self.ring.load().without(key_id).is_none() {
-            let source = "it is the key that seals: rotate first".into();
-            return Err(SecretError::KeyUnavailable { key_id: key_id.clone(), source });
+            return Err(Invalid::new("key_id", key_id, "a key that no longer seals").into());
         }
         self.change(entropy, |keys| keys.retain(|key| KeyId::of(key) != *key_id))
     }

@@ -1,7 +1,7 @@
 //! What may be shown of a secret.
 
-use super::bytes::SecretBytes;
 use crate::digest::Digest;
+use crate::secret::bytes::SecretBytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

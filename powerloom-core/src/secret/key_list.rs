@@ -1,7 +1,7 @@
 //! The text form of a list of master keys, the same in a file and in the environment.
 
-use super::aead::KEY_LEN;
-use super::keyring::KeyBytes;
+use crate::secret::aead::KEY_LEN;
+use crate::secret::keyring::KeyBytes;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
@@ -31,7 +31,7 @@ pub(super) fn write_keys(keys: &[KeyBytes]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(HEADER.len() + keys.len() * 48));
     text.push_str(HEADER);
     for key in keys {
-        URL_SAFE_NO_PAD.encode_string(**key, &mut text);
+        URL_SAFE_NO_PAD.encode_string(key.as_slice(), &mut text);
         text.push('\n');
     }
     text

@@ -1,17 +1,25 @@
 //! Several master keys, of which one seals.
 
-use super::aead::KEY_LEN;
-use super::data_key::DataKey;
-use super::error::SecretError;
-use super::key_id::KeyId;
-use super::master_key::MasterKey;
-use super::provider::WrapNonce;
+use crate::entropy::Entropy;
+use crate::secret::aead::KEY_LEN;
+use crate::secret::data_key::DataKey;
+use crate::secret::error::SecretError;
+use crate::secret::key_id::KeyId;
+use crate::secret::master_key::MasterKey;
+use crate::secret::provider::WrapNonce;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// A master key in the clear.
 pub(super) type KeyBytes = Zeroizing<[u8; KEY_LEN]>;
+
+/// A fresh master key.
+pub(super) fn random_key(entropy: &dyn Entropy) -> KeyBytes {
+    let mut key = KeyBytes::default();
+    entropy.fill(&mut *key);
+    key
+}
 
 /// The keys a local provider holds: all open, the newest seals.
 #[derive(Debug, Clone)]

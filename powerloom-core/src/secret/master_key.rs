@@ -1,10 +1,10 @@
 //! A master key held in this process, and how often it was used.
 
-use super::aead::{Aead, KEY_LEN, NONCE_LEN, TAG_LEN};
-use super::data_key::DataKey;
-use super::error::SecretError;
-use super::key_id::KeyId;
-use super::provider::WrapNonce;
+use crate::secret::aead::{Aead, KEY_LEN, NONCE_LEN, TAG_LEN};
+use crate::secret::data_key::DataKey;
+use crate::secret::error::SecretError;
+use crate::secret::key_id::KeyId;
+use crate::secret::provider::WrapNonce;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 

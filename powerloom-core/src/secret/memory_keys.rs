@@ -1,12 +1,12 @@
 //! Master keys that end with the process.
 
-use super::data_key::DataKey;
-use super::error::SecretError;
-use super::key_id::KeyId;
-use super::keyring::{KeyBytes, Keyring};
-use super::provider::{KeyProvider, WrapNonce};
 use crate::entropy::Entropy;
 use crate::invalid::Invalid;
+use crate::secret::data_key::DataKey;
+use crate::secret::error::SecretError;
+use crate::secret::key_id::KeyId;
+use crate::secret::keyring::{Keyring, random_key};
+use crate::secret::provider::{KeyProvider, WrapNonce};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
@@ -46,13 +46,6 @@ impl MemoryKeys {
         });
         if refused { Err(Invalid::new("key_id", key_id, "a key that no longer seals")) } else { Ok(()) }
     }
-}
-
-/// A fresh master key.
-pub(super) fn random_key(entropy: &dyn Entropy) -> KeyBytes {
-    let mut key = KeyBytes::default();
-    entropy.fill(&mut *key);
-    key
 }
 
 #[async_trait]

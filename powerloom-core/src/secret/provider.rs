@@ -1,9 +1,9 @@
 //! The port to wherever the master keys are.
 
-use super::aead::NONCE_LEN;
-use super::data_key::DataKey;
-use super::error::SecretError;
-use super::key_id::KeyId;
+use crate::secret::aead::NONCE_LEN;
+use crate::secret::data_key::DataKey;
+use crate::secret::error::SecretError;
+use crate::secret::key_id::KeyId;
 use async_trait::async_trait;
 use std::fmt;
 

@@ -1,8 +1,8 @@
 //! A sealed secret, as it is kept.
 
-use super::aead::{NONCE_LEN, TAG_LEN};
-use super::error::SecretError;
-use super::key_id::KeyId;
+use crate::secret::aead::{NONCE_LEN, TAG_LEN};
+use crate::secret::error::SecretError;
+use crate::secret::key_id::KeyId;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -98,5 +98,44 @@ impl<'de> Deserialize<'de> for SealedSecret {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         let bytes = URL_SAFE_NO_PAD.decode(text.as_bytes()).map_err(|_| SecretError::Malformed);
         bytes.and_then(|bytes| Self::from_bytes(&bytes)).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_bytes_of_version_one_stay_what_they_are() {
+        let sealed = SealedSecret {
+            key_id: "mk_1".parse().unwrap(),
+            wrapped: vec![2; 3],
+            commitment: [3; 32],
+            nonce: [4; NONCE_LEN],
+            ciphertext: vec![5; TAG_LEN],
+        };
+        let expected =
+            [[1, 4].as_slice(), b"mk_1", &[0, 3, 2, 2, 2], &[3; 32], &[4; NONCE_LEN], &[5; TAG_LEN]].concat();
+        assert_eq!(sealed.to_bytes(), expected);
+        assert_eq!(SealedSecret::from_bytes(&expected).unwrap(), sealed);
+    }
+
+    proptest! {
+        /// There is one spelling of every sealed secret, and no bytes that bring the reader down.
+        #[test]
+        fn what_can_be_read_is_written_the_same(
+            key_length in 0..8u8,
+            wrapped_length in 0..70u16,
+            rest in prop::collection::vec(any::<u8>(), 0..160),
+        ) {
+            let mut bytes = vec![VERSION, key_length];
+            bytes.extend(std::iter::repeat_n(b'k', usize::from(key_length)));
+            bytes.extend(wrapped_length.to_be_bytes());
+            bytes.extend(rest);
+            if let Ok(sealed) = SealedSecret::from_bytes(&bytes) {
+                prop_assert_eq!(sealed.to_bytes(), bytes);
+            }
+        }
     }
 }

@@ -1,14 +1,14 @@
 //! Seals and opens.
 
-use super::aead::{Aead, KEY_LEN, NONCE_LEN, TAG_LEN};
-use super::bytes::SecretBytes;
-use super::context::SealContext;
-use super::data_key::DataKey;
-use super::error::SecretError;
-use super::provider::{KeyProvider, WrapNonce};
-use super::sealed::SealedSecret;
 use crate::entropy::Entropy;
 use crate::invalid::Invalid;
+use crate::secret::aead::{Aead, KEY_LEN, NONCE_LEN, TAG_LEN};
+use crate::secret::bytes::SecretBytes;
+use crate::secret::context::SealContext;
+use crate::secret::data_key::DataKey;
+use crate::secret::error::SecretError;
+use crate::secret::provider::{KeyProvider, WrapNonce};
+use crate::secret::sealed::SealedSecret;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;

@@ -75,7 +75,8 @@ impl SessionStatus {
     /// another prompt, which alone allows `idle_end_turn` → `running`.
     pub fn transition(self, to: Self, resumable: bool) -> Result<Self, IllegalTransition> {
         use SessionStatus::{
-            AwaitingApproval, Cancelled, Cancelling, Failed, IdleEndTurn, Pending, Running, Terminated, Timeout,
+            AwaitingApproval, Cancelled, Cancelling, Failed, IdleEndTurn, Pending, Running, Terminated,
+            Timeout,
         };
         let legal = match (self, to) {
             (Pending, Running | Failed | Cancelled | Timeout)
@@ -131,7 +132,10 @@ mod tests {
     fn only_the_listed_moves_are_legal() {
         let legal: Vec<(SessionStatus, Vec<SessionStatus>)> = vec![
             (Pending, vec![Running, Timeout, Failed, Cancelled]),
-            (Running, vec![AwaitingApproval, Cancelling, IdleEndTurn, Terminated, Timeout, Failed, Cancelled]),
+            (
+                Running,
+                vec![AwaitingApproval, Cancelling, IdleEndTurn, Terminated, Timeout, Failed, Cancelled],
+            ),
             (AwaitingApproval, vec![Running, Cancelling, Timeout, Failed, Cancelled]),
             (Cancelling, vec![IdleEndTurn, Terminated, Timeout, Failed, Cancelled]),
             (IdleEndTurn, vec![Terminated]),

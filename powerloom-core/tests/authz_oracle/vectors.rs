@@ -196,6 +196,12 @@ fn a_custom_role_is_usable_only_below_its_owning_ou() {
     org.data.bindings[0].role = RoleRef::Custom(role);
     assert!(org.ada_may("audit:read", "/acme/eng/platform"));
     assert!(!org.ada_may("audit:read", "/acme") && !org.ada_may("audit:read", "/acme/engineering"));
+    let authz = org.compile();
+    let usable = |role, ou: &str| authz.role_is_usable_at(role, org.ou(ou));
+    assert!(usable(RoleRef::Custom(role), "/acme/eng/platform") && !usable(RoleRef::Custom(role), "/acme"));
+    assert!(usable(RoleRef::Builtin(Auditor), "/acme") && !usable(RoleRef::Custom(id(5)), "/acme"));
+    assert_eq!(authz.role_permissions(RoleRef::Custom(role)), Some(permissions));
+    assert_eq!(authz.role_permissions(RoleRef::Custom(id(5))), None);
 }
 
 #[test]
@@ -230,6 +236,7 @@ fn a_written_principal_is_resolved_by_its_name() {
     assert_eq!(resolved("ou:/acme/eng/"), Some(Principal::Ou(org.ou("/acme/eng"))));
     assert_eq!(resolved("service:ci").map(|p| p.to_string()), Some("service:ci".to_owned()));
     assert_eq!(resolved("group:/acme/eng/g"), None);
+    assert_eq!(authz.written(&org.ada()).unwrap().as_str(), "user:ada@acme.com");
     assert!(authz.knows(&org.ada()) && !authz.knows(&Principal::User(id(1))));
 }
 

@@ -43,7 +43,12 @@ impl Records for MemoryStore {
         Ok(keys.into_iter().filter_map(|key| tables.records.get(&(org, key)).cloned()).collect())
     }
 
-    async fn record_by_unique_key(&self, org: OrgId, kind: &KindName, key: &str) -> StoreResult<Option<RecordRow>> {
+    async fn record_by_unique_key(
+        &self,
+        org: OrgId,
+        kind: &KindName,
+        key: &str,
+    ) -> StoreResult<Option<RecordRow>> {
         let tables = self.tables();
         let holder = tables.names.get(&(org, kind.clone(), key.to_owned())).copied();
         Ok(holder.and_then(|id| tables.records.get(&(org, ResourceKey { kind: kind.clone(), id })).cloned()))
@@ -83,7 +88,8 @@ impl Records for MemoryStore {
         limit: usize,
     ) -> StoreResult<Vec<(ResourceId, SealedSecret)>> {
         let tables = self.tables();
-        let wanted = tables.secrets.rows().iter().filter(|((of, owner), _)| *of == org && Some(*owner) > after);
+        let wanted =
+            tables.secrets.rows().iter().filter(|((of, owner), _)| *of == org && Some(*owner) > after);
         Ok(wanted.take(limit.min(MAX_PAGE)).map(|((_, owner), sealed)| (*owner, sealed.clone())).collect())
     }
 
@@ -91,7 +97,12 @@ impl Records for MemoryStore {
         Ok(self.tables().blobs.get(&(org, *digest)).cloned())
     }
 
-    async fn idempotency(&self, org: OrgId, key: &str, now: Timestamp) -> StoreResult<Option<IdempotencyRow>> {
+    async fn idempotency(
+        &self,
+        org: OrgId,
+        key: &str,
+        now: Timestamp,
+    ) -> StoreResult<Option<IdempotencyRow>> {
         let row = self.tables().idempotency.get(&(org, key.to_owned())).cloned();
         Ok(row.filter(|row| now < row.expires_at))
     }

@@ -49,7 +49,13 @@ impl SessionQueue for MemoryStore {
         Ok(self.tables().claim_sessions(request))
     }
 
-    async fn renew_session(&self, org: OrgId, id: SessionId, fence: u64, until: Timestamp) -> StoreResult<bool> {
+    async fn renew_session(
+        &self,
+        org: OrgId,
+        id: SessionId,
+        fence: u64,
+        until: Timestamp,
+    ) -> StoreResult<bool> {
         Ok(self.tables().lease_session(org, id, fence, Some(until)))
     }
 

@@ -20,7 +20,12 @@ impl SyncQueue for MemoryStore {
         Ok(self.tables().renew(claims, until))
     }
 
-    async fn settle(&self, results: Vec<Settlement>, now: Timestamp, backoff: &Backoff) -> StoreResult<Vec<bool>> {
+    async fn settle(
+        &self,
+        results: Vec<Settlement>,
+        now: Timestamp,
+        backoff: &Backoff,
+    ) -> StoreResult<Vec<bool>> {
         Ok(self.tables().settle(&results, now, backoff))
     }
 
@@ -38,7 +43,12 @@ impl SyncQueue for MemoryStore {
     async fn sweep(&self, after: Option<&(OrgId, ResourceKey)>, limit: usize) -> StoreResult<Vec<SyncState>> {
         let tables = self.tables();
         let rest = tables.sync.rows().iter().filter(|(key, _)| after.is_none_or(|after| *key > after));
-        Ok(rest.map(|(_, state)| state).filter(|state| is_in_sync(state)).take(limit.min(MAX_PAGE)).cloned().collect())
+        Ok(rest
+            .map(|(_, state)| state)
+            .filter(|state| is_in_sync(state))
+            .take(limit.min(MAX_PAGE))
+            .cloned()
+            .collect())
     }
 
     async fn next_due(&self, _now: Timestamp) -> StoreResult<Option<Timestamp>> {

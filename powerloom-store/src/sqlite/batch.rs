@@ -45,7 +45,8 @@ impl Batch {
         let mut before = b'[';
         for row in rows {
             text.push(before);
-            serde_json::to_writer(&mut text, &row).map_err(|error| damaged("a row cannot be written", error))?;
+            serde_json::to_writer(&mut text, &row)
+                .map_err(|error| damaged("a row cannot be written", error))?;
             before = b',';
         }
         text.push(b']');

@@ -172,7 +172,8 @@ fn audit(tables: &Tables, batch: &mut Batch) -> StoreResult<()> {
     let mut payloads = Vec::new();
     for ((org, seq), entry) in tables.audit.kept() {
         if let Some(payload) = &entry.payload {
-            let text = std::str::from_utf8(payload).map_err(|error| damaged("an audit payload is no text", error))?;
+            let text = std::str::from_utf8(payload)
+                .map_err(|error| damaged("an audit payload is no text", error))?;
             payloads.push((org, seq, text, entry.salt.map(hex::encode)));
         }
     }

@@ -39,7 +39,9 @@ impl<'a> Needs<'a> {
                 Job::Commit(commit) => needs.commit(commit),
                 Job::Claim(request) => needs.claim = Some(request),
                 Job::ClaimSessions(request) => needs.claim_sessions = Some(request),
-                Job::Renew { claims, .. } => needs.sync.extend(claims.iter().map(|(org, key, _)| (*org, key))),
+                Job::Renew { claims, .. } => {
+                    needs.sync.extend(claims.iter().map(|(org, key, _)| (*org, key)))
+                }
                 Job::Settle { results, .. } => {
                     needs.sync.extend(results.iter().map(|result| (result.org, &result.key)));
                 }

@@ -55,7 +55,8 @@ fn look(path: &Path) -> Result<(), OpenError> {
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         return Err(OpenError::MissingFolder { folder: folder.to_owned() });
     }
-    let unwritable = |source: std::io::Error| OpenError::Unwritable { path: path.to_owned(), source: source.into() };
+    let unwritable =
+        |source: std::io::Error| OpenError::Unwritable { path: path.to_owned(), source: source.into() };
     let existed = path.exists();
     // Not truncating, and not reading more than the header: an existing file stays as it is.
     let file = std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);

@@ -67,8 +67,14 @@ impl Records for SqliteStore {
         found.iter().map(record).collect()
     }
 
-    async fn record_by_unique_key(&self, org: OrgId, kind: &KindName, key: &str) -> StoreResult<Option<RecordRow>> {
-        let query = sqlx::query(BY_UNIQUE_KEY).bind(org.to_string()).bind(kind.to_string()).bind(key.to_owned());
+    async fn record_by_unique_key(
+        &self,
+        org: OrgId,
+        kind: &KindName,
+        key: &str,
+    ) -> StoreResult<Option<RecordRow>> {
+        let query =
+            sqlx::query(BY_UNIQUE_KEY).bind(org.to_string()).bind(kind.to_string()).bind(key.to_owned());
         let found = query.fetch_optional(&self.readers).await.map_err(read_error)?;
         found.as_ref().map(record).transpose()
     }
@@ -115,10 +121,12 @@ impl Records for SqliteStore {
         after: Option<ResourceId>,
         limit: usize,
     ) -> StoreResult<Vec<(ResourceId, SealedSecret)>> {
-        let query =
-            sqlx::query("SELECT owner, sealed FROM secrets WHERE org = ? AND owner > ? ORDER BY owner LIMIT ?");
+        let query = sqlx::query(
+            "SELECT owner, sealed FROM secrets WHERE org = ? AND owner > ? ORDER BY owner LIMIT ?",
+        );
         let after = after.map(|owner| owner.to_string()).unwrap_or_default();
-        let query = query.bind(org.to_string()).bind(after).bind(i64::try_from(limit.min(MAX_PAGE)).unwrap_or(0));
+        let query =
+            query.bind(org.to_string()).bind(after).bind(i64::try_from(limit.min(MAX_PAGE)).unwrap_or(0));
         let found = query.fetch_all(&self.readers).await.map_err(read_error)?;
         found.iter().map(|row| Ok((parsed(row, 0)?, sealed(row, 1)?))).collect()
     }
@@ -130,7 +138,12 @@ impl Records for SqliteStore {
         found.map(|row| Ok(column::<Vec<u8>>(&row, 0)?.into())).transpose()
     }
 
-    async fn idempotency(&self, org: OrgId, key: &str, now: Timestamp) -> StoreResult<Option<IdempotencyRow>> {
+    async fn idempotency(
+        &self,
+        org: OrgId,
+        key: &str,
+        now: Timestamp,
+    ) -> StoreResult<Option<IdempotencyRow>> {
         let query = sqlx::query("SELECT body FROM idempotency WHERE org = ? AND key = ? AND expires_at > ?");
         let query = query.bind(org.to_string()).bind(key.to_owned()).bind(now.as_micros());
         let found = query.fetch_optional(&self.readers).await.map_err(read_error)?;

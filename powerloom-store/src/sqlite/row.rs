@@ -16,7 +16,10 @@ use sqlx::{Decode, Row as _, Sqlite, Type};
 use std::str::FromStr;
 
 /// The value of a column.
-pub(super) fn column<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(row: &'r SqliteRow, index: usize) -> StoreResult<T> {
+pub(super) fn column<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(
+    row: &'r SqliteRow,
+    index: usize,
+) -> StoreResult<T> {
     row.try_get(index).map_err(read_error)
 }
 
@@ -64,7 +67,8 @@ pub(super) fn audit_entry(row: &SqliteRow) -> StoreResult<AuditEntry> {
     let salt = column::<Option<&[u8]>>(row, 16)?.map(<[u8; SALT_LEN]>::try_from).transpose();
     Ok(AuditEntry {
         row: AuditRow {
-            v: u32::try_from(number(row, 2)?).map_err(|error| damaged("an audit version is too high", error))?,
+            v: u32::try_from(number(row, 2)?)
+                .map_err(|error| damaged("an audit version is too high", error))?,
             seq: number(row, 1)?,
             org_id: parsed::<OrgId>(row, 0)?,
             ts: Timestamp::from_micros(column(row, 3)?),

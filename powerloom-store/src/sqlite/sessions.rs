@@ -79,7 +79,13 @@ impl SessionQueue for SqliteStore {
         }
     }
 
-    async fn renew_session(&self, org: OrgId, id: SessionId, fence: u64, until: Timestamp) -> StoreResult<bool> {
+    async fn renew_session(
+        &self,
+        org: OrgId,
+        id: SessionId,
+        fence: u64,
+        until: Timestamp,
+    ) -> StoreResult<bool> {
         let job = Job::LeaseSession { org, id, fence, until: Some(until) };
         Ok(self.taken(job).await?.contains(&true))
     }

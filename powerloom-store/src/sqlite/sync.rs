@@ -33,7 +33,12 @@ impl SyncQueue for SqliteStore {
         self.taken(Job::Renew { claims: claims.to_vec(), until }).await
     }
 
-    async fn settle(&self, results: Vec<Settlement>, now: Timestamp, backoff: &Backoff) -> StoreResult<Vec<bool>> {
+    async fn settle(
+        &self,
+        results: Vec<Settlement>,
+        now: Timestamp,
+        backoff: &Backoff,
+    ) -> StoreResult<Vec<bool>> {
         self.taken(Job::Settle { results, now, backoff: *backoff }).await
     }
 

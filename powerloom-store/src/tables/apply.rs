@@ -39,7 +39,12 @@ impl Tables {
         Ok(Committed::new(audit_head, events, self.authz_epoch(org)))
     }
 
-    fn write(&mut self, commit: &Commit, write: &Write, events: &mut Vec<SessionEvent>) -> Result<(), Refused> {
+    fn write(
+        &mut self,
+        commit: &Commit,
+        write: &Write,
+        events: &mut Vec<SessionEvent>,
+    ) -> Result<(), Refused> {
         let (org, at) = (commit.org, commit.at);
         match write {
             Write::CreateOrg(row) => self.create_org(org, row)?,

@@ -37,7 +37,9 @@ impl Tables {
             .rows()
             .iter()
             .filter(|((org, key), state)| {
-                state.is_due(request.now) && !request.except.contains(&key.kind) && !self.is_paused(*org, request.now)
+                state.is_due(request.now)
+                    && !request.except.contains(&key.kind)
+                    && !self.is_paused(*org, request.now)
             })
             .filter_map(|(key, state)| Some((due_at(state)?, key)))
             .collect();
@@ -144,7 +146,13 @@ impl Tables {
     }
 
     /// Prolongs (`Some`) or ends (`None`) the lease of a session's claim.
-    pub(crate) fn lease_session(&mut self, org: OrgId, id: SessionId, fence: u64, until: Option<Timestamp>) -> bool {
+    pub(crate) fn lease_session(
+        &mut self,
+        org: OrgId,
+        id: SessionId,
+        fence: u64,
+        until: Option<Timestamp>,
+    ) -> bool {
         let claimed = |session: &&SessionRecord| session.fence == fence && session.lease.is_some();
         let Some(mut session) = self.sessions.get(&(org, id)).filter(claimed).cloned() else { return false };
         session.lease = session.lease.and_then(|lease| Some(Lease { owner: lease.owner, until: until? }));

@@ -1,16 +1,16 @@
 //! Declaring a resource (rows P4, P33).
 
 use crate::audit::Change;
+use crate::authz_cache::binding_data;
 use crate::door::work::{AuthzEffect, Draft, Step, Work, find};
 use crate::error::{Conflict, Error, Result};
-use crate::authz_cache::binding_data;
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
 use crate::name::Name;
 use crate::record::{KindName, Metadata, Record, RecordRow, ResourceKey, Schema, Stage};
 use crate::resource::agent::Agent;
 use crate::resource::credential::Credential;
-use crate::resource::kind::{Home, Kind, Reference};
+use crate::resource::kind::{AuthzPart, Home, Kind, Reference};
 use crate::resource::mcp_deployment::McpDeployment;
 use crate::resource::mcp_server::{McpServer, McpServerSpec, McpServerStatus};
 use crate::resource::ou::Ou;
@@ -87,16 +87,24 @@ pub(crate) async fn create(
 }
 
 /// Adds the rows, what they make dirty, and what is said about it.
-async fn finish(work: &Work<'_>, kind: &Arc<dyn Kind>, mut draft: Draft, puts: Vec<RecordRow>) -> Step<Draft> {
+async fn finish(
+    work: &Work<'_>,
+    kind: &Arc<dyn Kind>,
+    mut draft: Draft,
+    puts: Vec<RecordRow>,
+) -> Step<Draft> {
     let Some(row) = puts.first() else { return Ok(draft) };
-    if kind.authz() {
-        if row.kind == RoleBinding::KIND {
-            work.guard_last_org_admin(std::slice::from_ref(row)).await?;
-            draft.authz = AuthzEffect::Bound(binding_data(row)?);
-        } else {
+    match kind.authz() {
+        AuthzPart::None => {}
+        AuthzPart::Subject(_) => draft.authz = AuthzEffect::Grown,
+        AuthzPart::Grant => {
+            draft.write.push(Write::BumpAuthzEpoch);
             draft.authz = AuthzEffect::Other;
+            if row.kind == RoleBinding::KIND {
+                work.guard_last_org_admin(std::slice::from_ref(row)).await?;
+                draft.authz = AuthzEffect::Bound(binding_data(row)?);
+            }
         }
-        draft.write.push(Write::BumpAuthzEpoch);
     }
     draft.change.after = json!({ "name": row.meta.name, "ou": work.path(row.meta.ou), "spec": row.spec });
     draft.record = Some(row.clone());
@@ -115,9 +123,12 @@ fn name_of(kind: &Arc<dyn Kind>, given: Option<&str>, spec: &Value) -> Result<St
         }
         (Home::Named, None, _) => Err(Invalid::hidden("metadata.name", "a name: it is required").into()),
         (_, None, Some(derived)) => Ok(derived),
-        (_, Some(given), _) => {
-            Err(Invalid::new("metadata.name", given, format!("no name: that of a {} follows from its spec", kind.name())).into())
-        }
+        (_, Some(given), _) => Err(Invalid::new(
+            "metadata.name",
+            given,
+            format!("no name: that of a {} follows from its spec", kind.name()),
+        )
+        .into()),
         (_, None, None) => Err(Invalid::hidden("metadata.name", "a name: the kind gives none").into()),
     }
 }
@@ -132,9 +143,12 @@ async fn home_of(
 ) -> Result<ResourceId> {
     match (kind.home(), given, references.first()) {
         (Home::Derived, None, Some(first)) => Ok(Work::judged_at(find(rows, first)?)),
-        (Home::Derived, Some(given), _) => {
-            Err(Invalid::new("metadata.ou", given, format!("no OU: that of a {} follows from its spec", kind.name())).into())
-        }
+        (Home::Derived, Some(given), _) => Err(Invalid::new(
+            "metadata.ou",
+            given,
+            format!("no OU: that of a {} follows from its spec", kind.name()),
+        )
+        .into()),
         (_, Some(given), _) => Ok(work.live(&ResourceKey::of::<Ou>(given)).await?.meta.id),
         (_, None, _) => Err(Invalid::hidden("metadata.ou", "an OU: it is required").into()),
     }

@@ -16,7 +16,11 @@ impl Work<'_> {
     /// Gives a new credential its bearer and, if it is the agent's first, the agent its vault.
     ///
     /// Returns the rows to put, the credential first.
-    pub(crate) async fn furnish_credential(&self, mut row: RecordRow, draft: &mut Draft) -> Result<Vec<RecordRow>> {
+    pub(crate) async fn furnish_credential(
+        &self,
+        mut row: RecordRow,
+        draft: &mut Draft,
+    ) -> Result<Vec<RecordRow>> {
         let credential = Record::<Credential>::read(&row)?;
         let (vault, new_vault) = self.vault_of(credential.spec.agent, &row).await?;
         let siblings = self.plane.store.referrers(self.org.id, &vault.key()).await?;
@@ -43,7 +47,9 @@ impl Work<'_> {
         let name = agent.to_string();
         let kind = self.plane.catalogue.kind(&Vault::KIND)?;
         let unique_key = kind.unique_key(credential.meta.ou, &name);
-        if let Some(vault) = self.plane.store.record_by_unique_key(self.org.id, &Vault::KIND, &unique_key).await? {
+        if let Some(vault) =
+            self.plane.store.record_by_unique_key(self.org.id, &Vault::KIND, &unique_key).await?
+        {
             return Ok((vault, false));
         }
         let spec = serde_json::to_value(VaultSpec { agent })
@@ -71,7 +77,8 @@ impl Work<'_> {
         let bearer = mint_bearer(self.plane.entropy.as_ref());
         let fingerprint = Fingerprint::of(&bearer);
         let id = row.meta.id.to_string();
-        let context = SealContext { org: self.org.id, kind: Credential::KIND.as_str(), row: &id };
+        let kind = Credential::KIND;
+        let context = SealContext { org: self.org.id, kind: kind.as_str(), row: &id };
         Ok((self.plane.sealer()?.seal(&context, &bearer).await?, fingerprint))
     }
 }

@@ -28,7 +28,8 @@ impl Work<'_> {
             if !kind.on_runtime() || !row.is_live() || newer {
                 continue;
             }
-            let mut related = Related::new(self.plane.store.records(self.org.id, &row.refs).await?, environment.clone());
+            let mut related =
+                Related::new(self.plane.store.records(self.org.id, &row.refs).await?, environment.clone());
             for new in changed {
                 related.put(new.clone());
             }

@@ -3,7 +3,7 @@
 use crate::authz::{AuthzSnapshot, Effect, RoleRef};
 use crate::authz_cache::{binding_data, permissions, preview};
 use crate::door::work::Work;
-use crate::error::{Conflict, Error, Result};
+use crate::error::{Conflict, Result};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
 use crate::permission::{Permission, PermissionSet};
@@ -42,7 +42,9 @@ impl Work<'_> {
         match missing.iter().next() {
             None => Ok(()),
             // The denial names the first permission the caller would give away without holding it.
-            Some(permission) => self.require(permission, ou).and_then(|()| self.require(Permission::ROLE_ESCALATE, ou)),
+            Some(permission) => {
+                self.require(permission, ou).and_then(|()| self.require(Permission::ROLE_ESCALATE, ou))
+            }
         }
     }
 
@@ -53,7 +55,10 @@ impl Work<'_> {
             RoleRef::Custom(id) => {
                 let row = self.live(&ResourceKey::of::<Role>(*id)).await?;
                 if !self.snapshot.is_within(scope, row.meta.ou) {
-                    let allowed = format!("a role of this OU or of one above; it is usable in {}", self.path(row.meta.ou));
+                    let allowed = format!(
+                        "a role of this OU or of one above; it is usable in {}",
+                        self.path(row.meta.ou)
+                    );
                     return Err(Invalid::new("role", &row.meta.name, allowed).within("spec").into());
                 }
                 Ok(permissions(&Record::<Role>::read(&row)?.spec.permissions))
@@ -79,8 +84,14 @@ impl Work<'_> {
                     "RoleBinding" => {
                         let binding = Record::<RoleBinding>::read(&row)?.spec;
                         let counts = binding.expires_at.is_none_or(|at| self.now < at);
-                        if binding.effect == Effect::Allow && counts && self.snapshot.covers(&group, &binding.principal) {
-                            self.require_all(self.role_permissions(&binding.role, row.meta.ou).await?, row.meta.ou)?;
+                        if binding.effect == Effect::Allow
+                            && counts
+                            && self.snapshot.covers(&group, &binding.principal)
+                        {
+                            self.require_all(
+                                self.role_permissions(&binding.role, row.meta.ou).await?,
+                                row.meta.ou,
+                            )?;
                         }
                     }
                     "GroupMembership" => {
@@ -98,7 +109,8 @@ impl Work<'_> {
 
     /// Setting an owner other than oneself needs `agent:assign_owner`: the agent would act as them (sem. 2.2.9).
     fn guard_owner(&self, spec: &AgentSpec, before: Option<&Value>, ou: ResourceId) -> Result<()> {
-        let same = before.and_then(|before| before.get("owner")) == serde_json::to_value(&spec.owner_principal).ok().as_ref();
+        let same = before.and_then(|before| before.get("owner"))
+            == serde_json::to_value(&spec.owner_principal).ok().as_ref();
         if same || spec.owner_principal == self.caller.principal {
             return Ok(());
         }
@@ -110,9 +122,13 @@ impl Work<'_> {
     /// Judged on a preview of the same epoch the commit is conditioned on: of two such changes at once, the second is
     /// judged again.
     pub(crate) async fn guard_last_org_admin(&self, after: &[RecordRow]) -> Result<()> {
-        let preview = match after {
+        let quick = match after {
             [row] if row.kind == RoleBinding::KIND => self.with_one_binding(row)?,
-            rows => preview(self.plane.store.as_ref(), self.org.id, self.snapshot.epoch(), rows).await?,
+            _ => None,
+        };
+        let preview = match quick {
+            Some(preview) => preview,
+            None => preview(self.plane.store.as_ref(), self.org.id, self.snapshot.epoch(), after).await?,
         };
         if preview.has_effective_org_admin(self.now) || !self.snapshot.has_effective_org_admin(self.now) {
             Ok(())
@@ -121,14 +137,15 @@ impl Work<'_> {
         }
     }
 
-    fn with_one_binding(&self, row: &RecordRow) -> Result<AuthzSnapshot> {
+    /// The snapshot with one binding more or less; `None` if it does not know the principal yet.
+    fn with_one_binding(&self, row: &RecordRow) -> Result<Option<AuthzSnapshot>> {
         let epoch = self.snapshot.epoch();
         let changed = if row.is_live() {
-            self.snapshot.with_binding(epoch, binding_data(row)?)
+            self.snapshot.with_binding(epoch, &binding_data(row)?)
         } else {
             self.snapshot.without_binding(epoch, row.meta.id)
         };
-        changed.map_err(|error| Error::AuthzData { message: error.to_string() })
+        Ok(changed.ok())
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::{Conflict, Error, Result};
 use crate::invalid::Invalid;
 use crate::record::{RecordRow, ResourceKey};
 use crate::resource::field::Field;
-use crate::resource::kind::{Kind, Reference};
+use crate::resource::kind::{AuthzPart, Kind, Reference};
 use crate::store::{Precondition, Write};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -43,7 +43,9 @@ pub(crate) async fn change(
     let new: Vec<Reference> =
         references.iter().filter(|new| !old.iter().any(|old| old.target == new.target)).cloned().collect();
     let next = RecordRow {
-        refs: kept_refs(&row, &old).chain(references.iter().map(|reference| reference.target.clone())).collect(),
+        refs: kept_refs(&row, &old)
+            .chain(references.iter().map(|reference| reference.target.clone()))
+            .collect(),
         spec,
         ..row.clone()
     };
@@ -81,7 +83,12 @@ async fn put(
     let mut draft = Draft::new(Some(next.clone()), Change { before, after, detail: None });
     draft.expect.push(Precondition::RecordVersion { key: row.key(), version: row.meta.version });
     draft.expect.extend(new.iter().map(|reference| Precondition::Live(reference.target.clone())));
-    if kind.authz() {
+    let decisive = match kind.authz() {
+        AuthzPart::None => false,
+        AuthzPart::Subject(fields) => fields.iter().any(|field| row.spec.get(field) != next.spec.get(field)),
+        AuthzPart::Grant => true,
+    };
+    if decisive {
         work.guard_last_org_admin(std::slice::from_ref(&next)).await?;
         draft.authz = AuthzEffect::Other;
         draft.write.push(Write::BumpAuthzEpoch);
@@ -118,11 +125,15 @@ fn field<'k>(kind: &'k Arc<dyn Kind>, name: &str) -> Result<&'k Field> {
     let fields = kind.fields();
     fields.iter().find(|field| field.spec == name).ok_or_else(|| {
         let known: Vec<&str> = fields.iter().map(|field| field.spec).collect();
-        let nearest = known.iter().max_by(|a, b| {
-            strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-        });
+        let nearest = known
+            .iter()
+            .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
         let hint = nearest.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        Invalid::hidden(format!("spec.{}", crate::invalid::shown(name)), format!("one of {}{hint}", known.join(", "))).into()
+        Invalid::hidden(
+            format!("spec.{}", crate::invalid::shown(name)),
+            format!("one of {}{hint}", known.join(", ")),
+        )
+        .into()
     })
 }
 

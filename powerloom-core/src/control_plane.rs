@@ -1,0 +1,335 @@
+//! The control plane of an installation: the way in for every face.
+
+use crate::audit::{AuditEntry, AuditHead, AuditQuery, Verified, Verifier};
+use crate::authz::{AuthzSnapshot, Decision, Resolution};
+use crate::authz_cache::AuthzCache;
+use crate::clock::{Clock, SystemClock};
+use crate::door::authorizer::{AccessRequest, Authorizer, Rbac};
+use crate::door::caller::Caller;
+use crate::door::gate::{Gate, NoPolicy};
+use crate::door::mutation::Mutation;
+use crate::door::outcome::Outcome;
+use crate::door::submit::SubmitOptions;
+use crate::door::work::Work;
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::error::{Error, Result};
+use crate::id::{OrgId, ResourceId};
+use crate::invalid::Invalid;
+use crate::limits::Limits;
+use crate::permission::Permission;
+use crate::plane::Plane;
+use crate::principal::PrincipalRef;
+use crate::reconcile::state::{SyncState, SyncStatus};
+use crate::record::{RecordRow, ResourceKey};
+use crate::resource::catalogue::Catalogue;
+use crate::resource::kind::Kind;
+use crate::secret::{KeyProvider, Sealer};
+use crate::session::hub::Hub;
+use crate::store::{RecordQuery, Store};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// The way in: declare, ask, invoke, read back.
+///
+/// It is cheap to clone; clones share everything. Several of them, in several processes, may work on one store.
+#[derive(Debug, Clone)]
+pub struct ControlPlane {
+    pub(crate) plane: Arc<Plane>,
+}
+
+/// Puts a control plane together.
+#[derive(Debug)]
+#[must_use]
+pub struct ControlPlaneBuilder {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    authorizer: Arc<dyn Authorizer>,
+    gate: Arc<dyn Gate>,
+    keys: Option<Arc<dyn KeyProvider>>,
+    catalogue: Catalogue,
+    limits: Limits,
+    salted: bool,
+}
+
+impl ControlPlaneBuilder {
+    /// Tells the time; the machine's clock unless said otherwise.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Gives randomness; the operating system's unless said otherwise.
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
+    /// Decides who may; [`Rbac`] unless said otherwise.
+    pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
+        self.authorizer = authorizer;
+        self
+    }
+
+    /// Holds changes back; nothing does unless said otherwise.
+    pub fn gate(mut self, gate: Arc<dyn Gate>) -> Self {
+        self.gate = gate;
+        self
+    }
+
+    /// Gives the master key that seals secrets. Without one, credentials cannot be created.
+    pub fn keys(mut self, keys: Arc<dyn KeyProvider>) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// The bounds.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Leaves the salt out of audit payloads, so that equal changes have equal hashes. For tests and vectors only.
+    pub fn unsalted(mut self) -> Self {
+        self.salted = false;
+        self
+    }
+
+    /// Adds a kind of the embedder's own.
+    ///
+    /// # Errors
+    /// [`Invalid`] if a kind of that name exists already.
+    pub fn kind(mut self, kind: Arc<dyn Kind>) -> std::result::Result<Self, Invalid> {
+        self.catalogue.register(kind)?;
+        Ok(self)
+    }
+
+    /// Puts it together.
+    #[must_use]
+    pub fn build(self) -> ControlPlane {
+        let sealer = self.keys.map(|keys| Sealer::new(keys, self.entropy.clone()));
+        ControlPlane {
+            plane: Arc::new(Plane {
+                store: self.store,
+                clock: self.clock,
+                entropy: self.entropy,
+                catalogue: self.catalogue,
+                authorizer: self.authorizer,
+                gate: self.gate,
+                sealer,
+                limits: self.limits,
+                salted: self.salted,
+                authz: AuthzCache::default(),
+                reconcile_wake: Notify::new(),
+                session_wake: Notify::new(),
+                hub: Hub::default(),
+            }),
+        }
+    }
+}
+
+impl ControlPlane {
+    /// A control plane over `store`.
+    pub fn builder(store: Arc<dyn Store>) -> ControlPlaneBuilder {
+        ControlPlaneBuilder {
+            store,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            authorizer: Arc::new(Rbac),
+            gate: Arc::new(NoPolicy),
+            keys: None,
+            catalogue: Catalogue::default(),
+            limits: Limits::default(),
+            salted: true,
+        }
+    }
+
+    /// Passes a change through the door.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::Denied`] (which is audited), [`Error::NotFound`], [`Error::Conflict`],
+    /// [`Error::VersionMismatch`]; or the store's. After any of them, nothing has changed; only a store that answers
+    /// `maybe_applied` cannot say.
+    ///
+    /// # Cancel safety
+    /// Dropped, the change has happened with its audit row, or not at all.
+    pub async fn submit(&self, caller: &Caller, mutation: impl Into<Mutation>) -> Result<Outcome> {
+        self.submit_with(caller, mutation, &SubmitOptions::default()).await
+    }
+
+    /// Passes a change through the door, with an idempotency key or a justification.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit), and `idempotency_mismatch` for a key that was used for another change.
+    ///
+    /// # Cancel safety
+    /// As [`submit`](Self::submit); with an idempotency key, sending it again is safe.
+    pub async fn submit_with(
+        &self,
+        caller: &Caller,
+        mutation: impl Into<Mutation>,
+        options: &SubmitOptions,
+    ) -> Result<Outcome> {
+        self.plane.submit(caller, &mutation.into(), options).await
+    }
+
+    /// The kinds that can be declared.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.plane.catalogue
+    }
+
+    /// The store underneath.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.plane.store
+    }
+
+    /// The clock everything is judged by.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.plane.clock
+    }
+
+    /// The organization's authorization as of at most [`Limits::authz_staleness`] ago.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an unknown organization, or the store's.
+    pub async fn authz(&self, org: OrgId) -> Result<Arc<AuthzSnapshot>> {
+        let plane = &self.plane;
+        plane.authz.get(plane.store.as_ref(), org, plane.now(), plane.limits.authz_staleness).await
+    }
+
+    /// Decides whether the caller may, and says why.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an unknown organization, or the store's.
+    pub async fn decide(&self, caller: &Caller, permission: Permission, ou: ResourceId) -> Result<Decision> {
+        let at = self.plane.now();
+        let request = AccessRequest { caller, permission, ou, at };
+        let decision = self.plane.authorizer.decide(&*self.authz(caller.org).await?, &request);
+        let unknown = matches!(decision.resolution, Resolution::UnknownPrincipal | Resolution::UnknownOu);
+        if unknown && self.plane.catch_up(caller.org, at).await? {
+            return Ok(self.plane.authorizer.decide(&*self.authz(caller.org).await?, &request));
+        }
+        Ok(decision)
+    }
+
+    pub(crate) async fn require(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        ou: ResourceId,
+    ) -> Result<()> {
+        let decision = self.decide(caller, permission, ou).await?;
+        if decision.is_allowed() { Ok(()) } else { Err(Error::Denied(Box::new(decision))) }
+    }
+
+    /// Explains whether `principal` may. Asking about somebody else needs `binding:read` there.
+    ///
+    /// # Errors
+    /// [`Error::Denied`], [`Error::NotFound`] for an unknown principal.
+    pub async fn explain(
+        &self,
+        caller: &Caller,
+        principal: &PrincipalRef,
+        permission: Permission,
+        ou: ResourceId,
+    ) -> Result<Decision> {
+        let mut snapshot = self.authz(caller.org).await?;
+        if snapshot.resolve(principal).is_none() && self.plane.catch_up(caller.org, self.plane.now()).await? {
+            snapshot = self.authz(caller.org).await?;
+        }
+        let who = snapshot.resolve(principal).ok_or_else(|| Error::not_found("principal", principal))?;
+        if who != caller.principal {
+            self.require(caller, Permission::BINDING_READ, ou).await?;
+        }
+        Ok(snapshot.decide(&who, permission, ou, self.plane.now()))
+    }
+
+    /// Reads one record.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also for a record of another organization; [`Error::Denied`].
+    pub async fn get(&self, caller: &Caller, key: &ResourceKey) -> Result<RecordRow> {
+        let row = self.plane.row(caller.org, key).await?;
+        let read = self.plane.kind_of(&row)?.permissions().read;
+        self.require(caller, read, Work::judged_at(&row)).await?;
+        Ok(row)
+    }
+
+    /// Lists the records the caller may read (C32). A page may be shorter than asked for and yet not be the last: go on
+    /// from its last row until one is empty.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn list(&self, caller: &Caller, query: &RecordQuery) -> Result<Vec<RecordRow>> {
+        let mut query = query.clone();
+        loop {
+            let page = self.plane.store.list_records(caller.org, &query).await?;
+            let Some(last) = page.last() else { return Ok(page) };
+            query.after = Some(crate::store::RecordCursor {
+                kind: last.kind.clone(),
+                name: last.meta.name.clone(),
+                id: last.meta.id,
+            });
+            let mut visible = Vec::new();
+            for row in page {
+                let permission = self.plane.kind_of(&row)?.permissions().read;
+                if self.decide(caller, permission, Work::judged_at(&row)).await?.is_allowed() {
+                    visible.push(row);
+                }
+            }
+            if !visible.is_empty() {
+                return Ok(visible);
+            }
+        }
+    }
+
+    /// Where a resource stands on the runtime.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Denied`].
+    pub async fn sync_state(&self, caller: &Caller, key: &ResourceKey) -> Result<(SyncState, SyncStatus)> {
+        let row = self.get(caller, key).await?;
+        self.require(caller, Permission::SYNC_READ, row.meta.ou).await?;
+        let state = self.plane.store.sync_state(caller.org, key).await?;
+        let state = state.ok_or_else(|| Error::not_found("sync state", key))?;
+        let status = state.status(self.plane.now());
+        Ok((state, status))
+    }
+
+    /// The newest audit entries that match, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] without `audit:read` at the root; [`Error::Invalid`] for a query out of bounds.
+    pub async fn audit(&self, caller: &Caller, query: &AuditQuery) -> Result<Vec<AuditEntry>> {
+        query.validate()?;
+        self.require(caller, Permission::AUDIT_READ, self.plane.org(caller.org).await?.root_ou).await?;
+        Ok(self.plane.store.audit_query(caller.org, query).await?)
+    }
+
+    /// Verifies the organization's whole chain, a page at a time. A `trusted` head kept elsewhere also shows a cut tail.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] without `audit:verify` at the root. A broken chain is not an error but the answer: see
+    /// [`VerifyReport`].
+    pub async fn verify_audit(&self, caller: &Caller, trusted: Option<AuditHead>) -> Result<VerifyReport> {
+        self.require(caller, Permission::AUDIT_VERIFY, self.plane.org(caller.org).await?.root_ou).await?;
+        let mut verifier = Verifier::new(caller.org, None, trusted);
+        let mut after = 0;
+        loop {
+            let rows = self.plane.store.audit_rows(caller.org, after, crate::store::MAX_PAGE).await?;
+            let Some(last) = rows.last() else { return Ok(verifier.finish()) };
+            after = last.row.seq;
+            for row in &rows {
+                if let Err(broken) = verifier.push(row) {
+                    return Ok(Err(broken));
+                }
+            }
+        }
+    }
+}
+
+/// The chain's count and head, or the first break in it.
+pub type VerifyReport = std::result::Result<Verified, crate::audit::Break>;

@@ -1,0 +1,33 @@
+//! The one door, driven through [`ControlPlane`](powerloom_core::control_plane::ControlPlane) on the reference store.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test stops at the first surprise"
+)]
+
+mod agents;
+mod archiving;
+mod audit;
+mod bindings;
+mod credentials;
+mod gates;
+mod idempotency;
+mod isolation;
+mod kinds;
+mod ous;
+mod skills;
+mod world;
+
+/// A fresh store in memory.
+pub(crate) mod backend {
+    use powerloom_core::store::Store;
+    use std::any::Any;
+    use std::sync::Arc;
+
+    pub(crate) async fn fresh() -> (Arc<dyn Store>, Box<dyn Any + Send>) {
+        (powerloom_store::open("memory:").await.unwrap(), Box::new(()))
+    }
+}
