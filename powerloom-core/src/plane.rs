@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use crate::record::{RecordRow, ResourceKey, Schema};
 use crate::resource::catalogue::Catalogue;
 use crate::resource::environment::{Environment, SHARED_ENVIRONMENT};
-use crate::resource::kind::{Kind, Related};
+use crate::resource::kind::Kind;
 use crate::secret::Sealer;
 use crate::session::hub::Hub;
 use crate::store::{OrgRow, Store};
@@ -75,11 +75,5 @@ impl Plane {
         let unique = format!("{}/{SHARED_ENVIRONMENT}", org.root_ou);
         let row = self.store.record_by_unique_key(org.id, &Environment::KIND, &unique).await?;
         Ok(row.map(|row| row.key()))
-    }
-
-    /// What a projection of `row` may look at.
-    pub(crate) async fn related(&self, org: &OrgRow, row: &RecordRow) -> Result<Related> {
-        let rows = self.store.records(org.id, &row.refs).await?;
-        Ok(Related::new(rows, self.environment(org).await?))
     }
 }

@@ -10,6 +10,7 @@ use crate::reconcile::reconciler::Work;
 use crate::reconcile::state::{Observation, SyncOutcome};
 use crate::record::{Record, RecordRow, Schema, Stage};
 use crate::resource::credential::Credential;
+use crate::resource::kind::AuthzPart;
 use crate::resource::skill_version::SkillVersion;
 use crate::runtime::{RuntimeError, RuntimeErrorClass};
 use crate::secret::SealContext;
@@ -165,7 +166,7 @@ async fn archive(crew: &Crew, row: &RecordRow) -> crate::error::Result<()> {
     if row.kind == Credential::KIND {
         commit.write.push(Write::DeleteSecret(row.meta.id));
     }
-    let authz = plane.kind_of(row)?.authz();
+    let authz = plane.kind_of(row)?.authz() != AuthzPart::None;
     if authz {
         commit.write.push(Write::BumpAuthzEpoch);
     }
