@@ -1,0 +1,102 @@
+//! What does the reconciler cost beside the calls it makes?
+//!
+//! 10,000 dirty environments, at most 64 calls under way, each taking 0 or 20 ms: claimed, read, projected, pushed and
+//! settled over the store in memory. The limit is 64 tokio workers on a counter that make the bare calls and nothing
+//! else. Run with `cargo bench --bench reconcile`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a bench stops at the first surprise"
+)]
+
+use powerloom_core::conformance::fake_runtime::FakeRuntime;
+use powerloom_core::control_plane::ControlPlane;
+use powerloom_core::door::mutation::Action;
+use powerloom_core::reconcile::options::ReconcileOptions;
+use powerloom_core::reconcile::runner::ReconcilerLoop;
+use powerloom_store::MemoryStore;
+use serde_json::Map;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+const OBJECTS: usize = 10_000;
+const AT_ONCE: usize = 64;
+const ROUNDS: usize = 3;
+
+/// User and system time of this process.
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let after_name = stat.rsplit_once(')').unwrap().1;
+    let fields: Vec<u64> = after_name.split_whitespace().filter_map(|field| field.parse().ok()).collect();
+    // The state is a letter and drops out: utime and stime are the 11th and 12th number after it.
+    Duration::from_millis((fields[10] + fields[11]) * 10)
+}
+
+/// The bare calls: the same fake runtime's time, nothing else.
+async fn limit(latency: Duration) {
+    let next = Arc::new(AtomicUsize::new(0));
+    let workers = (0..AT_ONCE).map(|_| {
+        let next = next.clone();
+        tokio::spawn(async move {
+            while next.fetch_add(1, Ordering::Relaxed) < OBJECTS {
+                if !latency.is_zero() {
+                    tokio::time::sleep(latency).await;
+                }
+            }
+        })
+    });
+    futures::future::join_all(workers).await;
+}
+
+async fn dirty() -> (ControlPlane, Arc<FakeRuntime>) {
+    let cp = ControlPlane::builder(Arc::new(MemoryStore::new())).build();
+    let org = cp.bootstrap(&"acme".parse().unwrap(), &"admin@acme.com".parse().unwrap()).await.unwrap();
+    for number in 1..OBJECTS {
+        let name = format!("e-{number}").parse().unwrap();
+        let kind = "Environment".parse().unwrap();
+        let create = Action::create(kind, org.root_ou, &name, Map::new());
+        cp.submit(&org.admin_caller(), create).await.unwrap();
+    }
+    (cp, Arc::new(FakeRuntime::default()))
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    println!("{OBJECTS} dirty objects, at most {AT_ONCE} calls at once");
+    println!(
+        "{:>8} {:>6} {:>10} {:>10} {:>8} {:>14}",
+        "latency", "batch", "limit s", "ours s", "ratio", "CPU us/object"
+    );
+    for latency in [Duration::ZERO, Duration::from_millis(20)] {
+        for batch in [100, 1000] {
+            let mut best = (f64::MAX, f64::MAX, f64::MAX);
+            for _ in 0..ROUNDS {
+                let start = Instant::now();
+                runtime.block_on(limit(latency));
+                let bare = start.elapsed().as_secs_f64();
+                let (cp, fake) = runtime.block_on(dirty());
+                fake.latency(latency);
+                let mut options = ReconcileOptions::default();
+                (options.batch, options.concurrency) = (batch, AT_ONCE);
+                let reconciler = ReconcilerLoop::builder(&cp, fake.clone()).options(options).build();
+                let (start, used) = (Instant::now(), cpu());
+                let report =
+                    runtime.block_on(async { tokio::spawn(async move { reconciler.tick().await }).await });
+                let (ours, used) = (start.elapsed().as_secs_f64(), cpu() - used);
+                assert_eq!(report.unwrap().unwrap().pushed, OBJECTS);
+                let per_object = used.as_secs_f64() * 1e6 / OBJECTS as f64;
+                best = (best.0.min(bare), best.1.min(ours), best.2.min(per_object));
+            }
+            let (bare, ours, per_object) = best;
+            println!(
+                "{:>5} ms {batch:>6} {bare:>10.4} {ours:>10.4} {:>8.2} {per_object:>14.1}",
+                latency.as_millis(),
+                ours / bare
+            );
+        }
+    }
+}
