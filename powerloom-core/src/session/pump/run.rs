@@ -101,10 +101,9 @@ impl Pump {
                 let deadline = self.plane.overdue(record);
                 // It may have ended while nobody looked: then it ended as it did.
                 let _ = tokio::time::timeout(self.options.call_timeout, self.catch_up()).await;
-                if let Some(end) = self.book.progress.end.clone() {
-                    if deadline.is_none_or(|deadline| end.at < deadline) {
-                        return Ok(Some(end));
-                    }
+                let end = self.book.progress.end.clone();
+                if let Some(end) = end.filter(|end| deadline.is_none_or(|deadline| end.at < deadline)) {
+                    return Ok(Some(end));
                 }
                 if overdue {
                     let allowed = Duration::from_millis(self.book.record.timeout_ms).as_secs_f64();
@@ -158,10 +157,9 @@ async fn stop_asked(plane: &Arc<Plane>, known: &SessionRecord, bell: &Notify, po
     loop {
         let _ = tokio::time::timeout(poll, bell.notified()).await;
         // A store that does not answer now is asked again.
-        if let Ok(Some(row)) = plane.store.session(known.org, known.id).await {
-            if row.cancel_requested {
-                return;
-            }
+        let row = plane.store.session(known.org, known.id).await;
+        if row.is_ok_and(|row| row.is_some_and(|row| row.cancel_requested)) {
+            return;
         }
     }
 }
