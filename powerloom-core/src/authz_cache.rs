@@ -2,6 +2,9 @@
 //!
 //! A snapshot is never trusted by age alone: a change carries its epoch as a precondition, so the store refuses
 //! what was judged by an outdated one. A read may use one that is at most `authz_staleness` old.
+//!
+//! New users, groups, agents and OUs do not raise the epoch: they change no decision about what is already there. Whoever
+//! meets one the snapshot does not know yet has it loaded anew, see [`AuthzCache::catch_up`].
 
 use crate::authz::{
     AgentData, AuthzData, AuthzSnapshot, BindingData, GroupData, MembershipData, OuData, RoleData, UserData,
@@ -21,7 +24,7 @@ use crate::store::{RecordCursor, RecordQuery, Store};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 /// The snapshots by organization.
@@ -35,6 +38,10 @@ struct Cached {
     snapshot: Arc<AuthzSnapshot>,
     /// When the store last said that this epoch is the present one, in microseconds.
     confirmed: AtomicI64,
+    /// When it was read from the store.
+    loaded: Timestamp,
+    /// This process has added somebody since.
+    grown: AtomicBool,
 }
 
 impl AuthzCache {
@@ -67,14 +74,45 @@ impl AuthzCache {
         }
     }
 
+    /// Loads the snapshot anew because it lacks somebody who may be new; whether it did.
+    ///
+    /// It does if this process has added somebody since, or if the snapshot is older than `staleness`: asking for what
+    /// nobody has heard of does not make the store work without bound.
+    pub(crate) async fn catch_up(
+        &self,
+        store: &dyn Store,
+        org: OrgId,
+        now: Timestamp,
+        staleness: Duration,
+    ) -> Result<bool> {
+        let Some(cached) = self.cached.load().get(&org).cloned() else { return Ok(true) };
+        if !cached.grown.swap(false, Ordering::AcqRel) && now.since(cached.loaded) < staleness {
+            return Ok(false);
+        }
+        self.put(org, Arc::new(load(store, org).await?), now);
+        Ok(true)
+    }
+
+    /// This process has added somebody.
+    pub(crate) fn grew(&self, org: OrgId) {
+        if let Some(cached) = self.cached.load().get(&org) {
+            cached.grown.store(true, Ordering::Release);
+        }
+    }
+
     /// Puts a snapshot in the place of an older one; never the other way round.
     pub(crate) fn put(&self, org: OrgId, snapshot: Arc<AuthzSnapshot>, now: Timestamp) {
         self.cached.rcu(|cached| {
             let mut next = HashMap::clone(cached);
             let newer = next.get(&org).is_none_or(|held| held.snapshot.epoch() <= snapshot.epoch());
             if newer {
-                let confirmed = AtomicI64::new(now.as_micros());
-                next.insert(org, Arc::new(Cached { snapshot: snapshot.clone(), confirmed }));
+                let cached = Cached {
+                    snapshot: snapshot.clone(),
+                    confirmed: AtomicI64::new(now.as_micros()),
+                    loaded: now,
+                    grown: AtomicBool::new(false),
+                };
+                next.insert(org, Arc::new(cached));
             }
             next
         });

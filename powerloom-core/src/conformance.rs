@@ -30,6 +30,7 @@ pub mod audit_log;
 pub mod commits;
 pub mod consumed;
 pub mod event_log;
+pub mod fake_runtime;
 pub mod isolation;
 pub mod races;
 pub mod records;

@@ -1,7 +1,7 @@
 //! The control plane of an installation: the way in for every face.
 
 use crate::audit::{AuditEntry, AuditHead, AuditQuery, Verified, Verifier};
-use crate::authz::{AuthzSnapshot, Decision};
+use crate::authz::{AuthzSnapshot, Decision, Resolution};
 use crate::authz_cache::AuthzCache;
 use crate::clock::{Clock, SystemClock};
 use crate::door::authorizer::{AccessRequest, Authorizer, Rbac};
@@ -205,9 +205,14 @@ impl ControlPlane {
     /// # Errors
     /// [`Error::NotFound`] for an unknown organization, or the store's.
     pub async fn decide(&self, caller: &Caller, permission: Permission, ou: ResourceId) -> Result<Decision> {
-        let snapshot = self.authz(caller.org).await?;
-        let request = AccessRequest { caller, permission, ou, at: self.plane.now() };
-        Ok(self.plane.authorizer.decide(&snapshot, &request))
+        let at = self.plane.now();
+        let request = AccessRequest { caller, permission, ou, at };
+        let decision = self.plane.authorizer.decide(&*self.authz(caller.org).await?, &request);
+        let unknown = matches!(decision.resolution, Resolution::UnknownPrincipal | Resolution::UnknownOu);
+        if unknown && self.plane.catch_up(caller.org, at).await? {
+            return Ok(self.plane.authorizer.decide(&*self.authz(caller.org).await?, &request));
+        }
+        Ok(decision)
     }
 
     pub(crate) async fn require(
@@ -231,7 +236,10 @@ impl ControlPlane {
         permission: Permission,
         ou: ResourceId,
     ) -> Result<Decision> {
-        let snapshot = self.authz(caller.org).await?;
+        let mut snapshot = self.authz(caller.org).await?;
+        if snapshot.resolve(principal).is_none() && self.plane.catch_up(caller.org, self.plane.now()).await? {
+            snapshot = self.authz(caller.org).await?;
+        }
         let who = snapshot.resolve(principal).ok_or_else(|| Error::not_found("principal", principal))?;
         if who != caller.principal {
             self.require(caller, Permission::BINDING_READ, ou).await?;
@@ -256,8 +264,6 @@ impl ControlPlane {
     /// # Errors
     /// Those of the store.
     pub async fn list(&self, caller: &Caller, query: &RecordQuery) -> Result<Vec<RecordRow>> {
-        let snapshot = self.authz(caller.org).await?;
-        let now = self.plane.now();
         let mut query = query.clone();
         loop {
             let page = self.plane.store.list_records(caller.org, &query).await?;
@@ -270,8 +276,7 @@ impl ControlPlane {
             let mut visible = Vec::new();
             for row in page {
                 let permission = self.plane.kind_of(&row)?.permissions().read;
-                let request = AccessRequest { caller, permission, ou: Work::judged_at(&row), at: now };
-                if self.plane.authorizer.decide(&snapshot, &request).is_allowed() {
+                if self.decide(caller, permission, Work::judged_at(&row)).await?.is_allowed() {
                     visible.push(row);
                 }
             }

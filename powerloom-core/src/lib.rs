@@ -17,6 +17,7 @@ pub mod error_kind;
 pub mod id;
 pub mod invalid;
 pub mod limits;
+pub mod manifest;
 pub mod name;
 pub mod ou_path;
 pub mod permission;

@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use crate::record::{RecordRow, ResourceKey, Schema};
 use crate::resource::catalogue::Catalogue;
 use crate::resource::environment::{Environment, SHARED_ENVIRONMENT};
-use crate::resource::kind::{Kind, Related};
+use crate::resource::kind::Kind;
 use crate::secret::Sealer;
 use crate::session::hub::Hub;
 use crate::store::{OrgRow, Store};
@@ -44,6 +44,11 @@ impl Plane {
         self.clock.now()
     }
 
+    /// Loads the authorization data anew for somebody it does not know; whether it did.
+    pub(crate) async fn catch_up(&self, org: OrgId, now: Timestamp) -> Result<bool> {
+        self.authz.catch_up(self.store.as_ref(), org, now, self.limits.authz_staleness).await
+    }
+
     /// The organization; an unknown one does not exist.
     pub(crate) async fn org(&self, org: OrgId) -> Result<OrgRow> {
         self.store.org(org).await?.ok_or_else(|| Error::not_found("organization", org))
@@ -70,11 +75,5 @@ impl Plane {
         let unique = format!("{}/{SHARED_ENVIRONMENT}", org.root_ou);
         let row = self.store.record_by_unique_key(org.id, &Environment::KIND, &unique).await?;
         Ok(row.map(|row| row.key()))
-    }
-
-    /// What a projection of `row` may look at.
-    pub(crate) async fn related(&self, org: &OrgRow, row: &RecordRow) -> Result<Related> {
-        let rows = self.store.records(org.id, &row.refs).await?;
-        Ok(Related::new(rows, self.environment(org).await?))
     }
 }

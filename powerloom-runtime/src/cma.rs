@@ -5,6 +5,8 @@
 //! `managed-agents-2026-04-01`; see [`HeaderGeneration`] for the form before it. Memory stores, threads, deployments
 //! and webhooks are not covered.
 //!
+//! [`CmaRuntime`] makes the service a runtime of the control plane.
+//!
 //! - **No retries.** A call is sent once. [`CmaError::class`] says what to do with a failure, and
 //!   [`CmaError::maybe_applied`] whether to look before creating again: the service takes no idempotency key.
 //! - **Answers may grow.** Unknown fields are passed over, unknown words and kinds are kept (`Other`), an [`Event`]
@@ -60,6 +62,7 @@ mod page;
 mod patch;
 mod resource;
 mod retry_after;
+mod runtime;
 mod secret;
 mod session;
 mod skill;
@@ -94,6 +97,7 @@ pub use outgoing::{Confirmation, OutgoingEvent};
 pub use page::{Order, Page};
 pub use patch::Patch;
 pub use resource::{Checkout, MountedResource};
+pub use runtime::CmaRuntime;
 pub use secret::Secret;
 pub use session::{
     CreateSession, ListSessions, Session, SessionAgent, SessionAgentUpdate, SessionStats, SessionStatus,

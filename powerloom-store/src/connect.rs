@@ -117,7 +117,7 @@ mod tests {
         assert!(refused.contains("busy_timeout_ms"), "{refused}");
         assert!(sqlite_config("//loom.db?cache=1").unwrap_err().allowed.contains("max_bytes"));
         assert!(sqlite_config("//loom.db?max_bytes=1").is_err());
-        assert!(sqlite_config("::memory:").is_err() && sqlite_config("").is_err());
+        assert!(sqlite_config(":memory:").is_err() && sqlite_config("").is_err());
     }
 
     #[tokio::test]

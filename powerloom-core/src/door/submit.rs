@@ -1,7 +1,7 @@
 //! The way of a change: validate → authorize → idempotency → gate → commit (architecture 3).
 
 use crate::audit::{AuditDecision, AuditDraft, AuditHead, Change, SALT_LEN};
-use crate::authz::AuthzSnapshot;
+use crate::authz::{AuthzSnapshot, Resolution};
 use crate::digest::Digest;
 use crate::door::action::archive::archive;
 use crate::door::action::attach::{Attachment, attach};
@@ -82,13 +82,24 @@ impl Plane {
                     ous: Vec::new(),
                 },
                 idempotency: idempotency.clone(),
+                relied_on: Vec::new(),
             };
             match pass(&mut work, &mutation.action).await {
                 Err(Halt::Replay(outcome)) => return Ok(*outcome),
+                Err(Halt::Outdated) => {
+                    if !self.catch_up(caller.org, now).await? {
+                        return Err(Conflict::Busy.into());
+                    }
+                }
                 Err(Halt::Error(Error::Denied(decision))) => {
                     if work.org.authz_epoch != work.snapshot.epoch() {
                         // Judged by outdated data: somebody may just have been given the permission.
                         self.authz.doubt(caller.org);
+                        continue;
+                    }
+                    let unknown =
+                        matches!(decision.resolution, Resolution::UnknownPrincipal | Resolution::UnknownOu);
+                    if unknown && self.catch_up(caller.org, now).await? {
                         continue;
                     }
                     let detail = serde_json::to_value(&decision).unwrap_or_default();
@@ -239,6 +250,7 @@ impl Plane {
             AuthzEffect::None => return,
             AuthzEffect::Bound(binding) => work.snapshot.with_binding(epoch, binding),
             AuthzEffect::Unbound(id) => work.snapshot.without_binding(epoch, *id),
+            AuthzEffect::Grown => return self.authz.grew(work.org.id),
             AuthzEffect::Other => return self.authz.doubt(work.org.id),
         };
         match next {

@@ -26,6 +26,8 @@ pub(crate) enum Halt {
     Error(Error),
     /// The same request was answered before.
     Replay(Box<Outcome>),
+    /// The snapshot does not know something that exists: load it anew and pass again.
+    Outdated,
 }
 
 impl<E: Into<Error>> From<E> for Halt {
@@ -46,7 +48,9 @@ pub(crate) enum AuthzEffect {
     Bound(BindingData),
     /// One binding less: O(1).
     Unbound(ResourceId),
-    /// Something else: compile anew.
+    /// Somebody or somewhere more: nothing is decided differently about others.
+    Grown,
+    /// Something else: load anew.
     Other,
 }
 
@@ -103,6 +107,8 @@ pub(crate) struct Work<'a> {
     pub(crate) subject: Subject,
     /// Key and fingerprint, if the caller gave a key.
     pub(crate) idempotency: Option<(String, Digest)>,
+    /// Grants the pass was allowed by; they must still be there when it commits.
+    pub(crate) relied_on: Vec<ResourceKey>,
 }
 
 impl Work<'_> {
@@ -142,20 +148,22 @@ impl Work<'_> {
         for reference in references {
             let Some(permission) = reference.needs else { continue };
             let row = find(rows, reference)?;
-            if self.may(permission, row.meta.ou) || self.is_granted(permission, row).await? {
-                self.subject.ous.push(row.meta.ou);
-                continue;
+            if !self.may(permission, row.meta.ou) {
+                match self.grant(permission, row).await? {
+                    Some(grant) => self.relied_on.push(grant),
+                    None => self.require(permission, row.meta.ou)?,
+                }
             }
-            self.require(permission, row.meta.ou)?;
+            self.subject.ous.push(row.meta.ou);
         }
         Ok(())
     }
 
-    /// Whether a skill access grant covers the caller.
-    async fn is_granted(&self, permission: Permission, skill: &RecordRow) -> Result<bool> {
+    /// The skill access grant that covers the caller, if there is one.
+    async fn grant(&self, permission: Permission, skill: &RecordRow) -> Result<Option<ResourceKey>> {
         let beyond = self.caller.ceiling.as_ref().is_some_and(|ceiling| !ceiling.contains(permission));
         if permission != Permission::SKILL_USE || skill.kind != Skill::KIND || beyond {
-            return Ok(false);
+            return Ok(None);
         }
         for row in self.plane.store.referrers(self.org.id, &skill.key()).await? {
             if row.kind == SkillAccessGrant::KIND {
@@ -163,11 +171,11 @@ impl Work<'_> {
                 if grant.skill == skill.meta.id
                     && self.snapshot.covers(&self.caller.principal, &grant.principal)
                 {
-                    return Ok(true);
+                    return Ok(Some(row.key()));
                 }
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Ends the pass with the earlier answer, if this very request was answered before (sem. 2.14).
@@ -246,6 +254,7 @@ impl Work<'_> {
         // No change commits under an authorization that was withdrawn meanwhile.
         commit.expect.push(Precondition::AuthzEpoch(self.snapshot.epoch()));
         commit.expect.extend(draft.expect.iter().cloned());
+        commit.expect.extend(self.relied_on.iter().cloned().map(Precondition::Live));
         commit.write.extend(draft.write.iter().cloned());
         commit
     }
@@ -264,7 +273,7 @@ pub(crate) fn find<'r>(rows: &'r [RecordRow], reference: &Reference) -> Result<&
 }
 
 /// `MCPServerRegistration` → `mcp_server_registration`, `OU` → `ou`.
-fn snake_case(kind: &str) -> String {
+pub(crate) fn snake_case(kind: &str) -> String {
     let letters: Vec<char> = kind.chars().collect();
     let mut out = String::with_capacity(kind.len() + 4);
     for (index, letter) in letters.iter().enumerate() {

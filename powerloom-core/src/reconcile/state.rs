@@ -77,6 +77,9 @@ pub struct SyncState {
     pub fence: u64,
     /// A create may have been sent whose answer never came: look for the object before creating another.
     pub unsure: bool,
+    /// What is wanted has changed since the row was claimed: a failure of that claim says nothing about it.
+    #[serde(default)]
+    pub outdated: bool,
     /// How often drift was found (row P48).
     pub drift_count: u64,
     /// When drift was last found.
@@ -172,6 +175,9 @@ pub enum SyncOutcome {
         /// What went wrong, in words.
         error: String,
     },
+    /// What was known of the runtime's side is outdated: somebody changed or took away the object. No failure; the
+    /// next claim works on what was seen.
+    Observed(Observation),
     /// The claim ended without an attempt: the organization is paused or the worker stops.
     Released,
 }
@@ -212,6 +218,7 @@ impl SyncState {
             lease: None,
             fence: 0,
             unsure: false,
+            outdated: false,
             drift_count: 0,
             last_drift_at: None,
             last_synced_at: None,
@@ -296,6 +303,7 @@ impl SyncState {
         self.blocked_on = None;
         self.last_error = None;
         self.next_attempt_at = now;
+        self.outdated = self.lease.is_some();
         self.version += 1;
     }
 
@@ -307,6 +315,7 @@ impl SyncState {
             return None;
         }
         self.unsure |= self.lease.is_some();
+        self.outdated = false;
         self.lease = Some(Lease { owner: owner.to_owned(), until });
         self.fence += 1;
         Some(self.fence)
@@ -329,6 +338,7 @@ impl SyncState {
             return false;
         }
         self.lease = None;
+        let outdated = std::mem::take(&mut self.outdated);
         match outcome {
             SyncOutcome::Pushed { pushed, remote } => {
                 self.actual = Some(pushed);
@@ -352,20 +362,26 @@ impl SyncState {
             }
             SyncOutcome::Transient { error, retry_after, unsure } => {
                 self.unsure |= unsure;
-                self.attempts += 1;
                 self.blocked_on = None;
+                if outdated {
+                    self.next_attempt_at = now;
+                    return true;
+                }
+                self.attempts += 1;
                 match backoff.wait(self.attempts) {
                     Some(wait) => self.next_attempt_at = now + wait.max(retry_after.unwrap_or_default()),
                     None => self.park(format!("{} failures in a row, the last: {error}", self.attempts), now),
                 }
                 self.last_error = Some(error);
             }
+            SyncOutcome::Permanent { .. } if outdated => self.next_attempt_at = now,
             SyncOutcome::Permanent { error } => {
                 self.attempts += 1;
                 self.blocked_on = None;
                 self.park(error.clone(), now);
                 self.last_error = Some(error);
             }
+            SyncOutcome::Observed(observation) => self.see(observation, now),
             SyncOutcome::Released => self.next_attempt_at = self.next_attempt_at.max(now),
         }
         true
@@ -392,11 +408,16 @@ impl SyncState {
         if self.version != version || self.parked.is_some() || self.removing || self.is_leased(now) {
             return false;
         }
+        self.see(observation, now);
+        true
+    }
+
+    fn see(&mut self, observation: Observation, now: Timestamp) {
         match observation {
             Observation::Present { actual, remote } if Some(actual) == self.actual => {
                 self.remote = Some(remote);
                 self.last_synced_at = Some(now);
-                return true;
+                return;
             }
             Observation::Present { actual, remote } => {
                 self.actual = Some(actual);
@@ -410,6 +431,5 @@ impl SyncState {
         self.drift_count += 1;
         self.last_drift_at = Some(now);
         self.retry_now(now);
-        true
     }
 }

@@ -8,7 +8,9 @@ use crate::principal::Principal;
 use crate::record::{KindName, Record, ResourceKey, Schema};
 use crate::resource::field::{DESCRIPTION, DISPLAY_NAME, Field, Form};
 use crate::resource::group::principal_reference;
-use crate::resource::kind::{Declared, Home, KindPermissions, ProjectError, Projection, Reference, Related};
+use crate::resource::kind::{
+    AuthzPart, Declared, Home, KindPermissions, ProjectError, Projection, Reference, Related,
+};
 use crate::resource::mcp_server::McpServer;
 use crate::resource::skill::Skill;
 use crate::resource::skill_version::SkillVersion;
@@ -112,7 +114,7 @@ impl Declared for Agent {
     const HOME: Home = Home::Named;
     const RANK: u8 = 40;
     const ON_RUNTIME: bool = true;
-    const AUTHZ: bool = true;
+    const AUTHZ: AuthzPart = AuthzPart::Subject(&["owner", "permission_boundary"]);
 
     fn validate(spec: &AgentSpec) -> Result<(), Invalid> {
         if !matches!(spec.owner_principal, Principal::User(_) | Principal::Group(_)) {

@@ -6,7 +6,7 @@ use crate::permission::Permission;
 use crate::principal::Principal;
 use crate::record::{KindName, ResourceKey, Schema};
 use crate::resource::field::{DESCRIPTION, DISPLAY_NAME, Field, Form};
-use crate::resource::kind::{Declared, Home, KindPermissions, Reference};
+use crate::resource::kind::{AuthzPart, Declared, Home, KindPermissions, Reference};
 use crate::resource::ou::Ou;
 use crate::resource::user::User;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ impl Declared for Group {
     };
     const HOME: Home = Home::Named;
     const RANK: u8 = 20;
-    const AUTHZ: bool = true;
+    const AUTHZ: AuthzPart = AuthzPart::Subject(&[]);
 }
 
 /// A principal's membership of a group.
@@ -85,7 +85,7 @@ impl Declared for GroupMembership {
     const HOME: Home = Home::Derived;
     const RANK: u8 = 25;
     const CASCADES: bool = true;
-    const AUTHZ: bool = true;
+    const AUTHZ: AuthzPart = AuthzPart::Grant;
 
     fn validate(spec: &GroupMembershipSpec) -> Result<(), Invalid> {
         match &spec.member {

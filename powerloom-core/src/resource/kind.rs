@@ -44,6 +44,19 @@ pub enum Home {
     Global,
 }
 
+/// What authorization has to do with a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the door must know every part a kind can play")]
+pub enum AuthzPart {
+    /// Nothing: no decision depends on it.
+    None,
+    /// It is somebody or somewhere. A new one changes no decision about others, so it does not raise the epoch; a change
+    /// of one of these spec fields, or its end, does.
+    Subject(&'static [&'static str]),
+    /// It gives or takes: every write raises the epoch.
+    Grant,
+}
+
 /// A record that another one refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "plain data between a kind and the door")]
@@ -155,8 +168,8 @@ pub trait Declared: Schema {
     const RANK: u8;
     /// It has a counterpart on the runtime.
     const ON_RUNTIME: bool = false;
-    /// Authorization depends on it.
-    const AUTHZ: bool = false;
+    /// What authorization has to do with it.
+    const AUTHZ: AuthzPart = AuthzPart::None;
     /// A change of it may change what the records that refer to it are on the runtime.
     const FOLLOWED: bool = false;
     /// It is archived together with what it refers to, instead of keeping that from being archived.
@@ -206,7 +219,7 @@ pub trait Kind: fmt::Debug + Send + Sync + 'static {
     /// [`Declared::ON_RUNTIME`].
     fn on_runtime(&self) -> bool;
     /// [`Declared::AUTHZ`].
-    fn authz(&self) -> bool;
+    fn authz(&self) -> AuthzPart;
     /// [`Declared::FOLLOWED`].
     fn followed(&self) -> bool;
     /// [`Declared::CASCADES`].
@@ -285,7 +298,7 @@ impl<K: Declared> Kind for Rules<K> {
         K::ON_RUNTIME
     }
 
-    fn authz(&self) -> bool {
+    fn authz(&self) -> AuthzPart {
         K::AUTHZ
     }
 
@@ -328,7 +341,7 @@ impl<K: Declared> Kind for Rules<K> {
 }
 
 /// Checks the forms that a field's type alone does not: lengths, ranges, words, URLs.
-fn check_form(field: &Field, value: &Value) -> Result<(), Invalid> {
+pub(crate) fn check_form(field: &Field, value: &Value) -> Result<(), Invalid> {
     let name = field.spec;
     match (&field.form, value) {
         (_, Value::Null) => Ok(()),

@@ -3,7 +3,7 @@
 use crate::permission::Permission;
 use crate::record::{KindName, Schema};
 use crate::resource::field::{DISPLAY_NAME, Field};
-use crate::resource::kind::{Declared, Home, KindPermissions};
+use crate::resource::kind::{AuthzPart, Declared, Home, KindPermissions};
 use serde::{Deserialize, Serialize};
 
 /// An organizational unit. Its governing OU is its parent; the root governs itself.
@@ -35,5 +35,5 @@ impl Declared for Ou {
     };
     const HOME: Home = Home::Named;
     const RANK: u8 = 10;
-    const AUTHZ: bool = true;
+    const AUTHZ: AuthzPart = AuthzPart::Subject(&[]);
 }

@@ -4,7 +4,7 @@ use crate::invalid::Invalid;
 use crate::permission::{Permission, PermissionPattern};
 use crate::record::{KindName, Schema};
 use crate::resource::field::{DESCRIPTION, DISPLAY_NAME, Field, Form};
-use crate::resource::kind::{Declared, Home, KindPermissions};
+use crate::resource::kind::{AuthzPart, Declared, Home, KindPermissions};
 use serde::{Deserialize, Serialize};
 
 /// A custom role.
@@ -45,7 +45,7 @@ impl Declared for Role {
     };
     const HOME: Home = Home::Named;
     const RANK: u8 = 22;
-    const AUTHZ: bool = true;
+    const AUTHZ: AuthzPart = AuthzPart::Subject(&["permissions"]);
 
     fn validate(spec: &RoleSpec) -> Result<(), Invalid> {
         if spec.permissions.is_empty() || spec.permissions.len() > 256 {

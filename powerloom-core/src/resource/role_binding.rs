@@ -7,7 +7,7 @@ use crate::principal::Principal;
 use crate::record::{KindName, ResourceKey, Schema};
 use crate::resource::field::{Field, Form};
 use crate::resource::group::principal_reference;
-use crate::resource::kind::{Declared, Home, KindPermissions, Reference};
+use crate::resource::kind::{AuthzPart, Declared, Home, KindPermissions, Reference};
 use crate::resource::role::Role;
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +53,7 @@ impl Declared for RoleBinding {
     const HOME: Home = Home::InOu;
     const RANK: u8 = 80;
     const CASCADES: bool = true;
-    const AUTHZ: bool = true;
+    const AUTHZ: AuthzPart = AuthzPart::Grant;
 
     fn references(spec: &RoleBindingSpec) -> Vec<Reference> {
         let mut references: Vec<Reference> =

@@ -5,7 +5,7 @@ use crate::name::Email;
 use crate::permission::Permission;
 use crate::record::{KindName, Schema};
 use crate::resource::field::{DISPLAY_NAME, Field, Form};
-use crate::resource::kind::{Declared, Home, KindPermissions};
+use crate::resource::kind::{AuthzPart, Declared, Home, KindPermissions};
 use serde::{Deserialize, Serialize};
 
 /// A user. Its governing OU is its home OU.
@@ -46,7 +46,7 @@ impl Declared for User {
     };
     const HOME: Home = Home::Global;
     const RANK: u8 = 15;
-    const AUTHZ: bool = true;
+    const AUTHZ: AuthzPart = AuthzPart::Subject(&["disabled"]);
 
     fn validate(_spec: &UserSpec) -> Result<(), Invalid> {
         Ok(())

@@ -97,7 +97,7 @@ async fn the_last_org_admin_cannot_be_removed_disabled_or_denied() {
     assert_eq!(code(w.archive(&w.admin, &binding).await), "last_org_admin");
     let user = w.row(&ResourceKey { kind: crate::world::kind("User"), id: w.org.admin }).await;
     assert_eq!(code(w.update(&w.admin, &user, json!({ "disabled": true })).await), "last_org_admin");
-    let answer = w.try_bind(&w.admin, &w.admin.principal, "OrgAdmin", w.root(), "deny").await;
+    let answer = w.try_bind(&w.admin, format!("ou:{}", w.root()), "OrgAdmin", w.root(), "deny").await;
     assert_eq!(answer.unwrap_err().code(), "last_org_admin");
     w.verify().await;
 }

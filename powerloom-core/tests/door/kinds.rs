@@ -55,7 +55,7 @@ impl Declared for Queue {
 
 #[tokio::test]
 async fn a_kind_of_ones_own_is_declared_governed_audited_and_dirty() {
-    let store = powerloom_store::open("memory:").await.unwrap();
+    let (store, _folder) = crate::backend::fresh().await;
     let cp = ControlPlane::builder(store).kind(Arc::new(Rules::<Queue>::default())).unwrap().build();
     let org = cp.bootstrap(&"acme".parse().unwrap(), &"admin@acme.com".parse().unwrap()).await.unwrap();
     let create = |depth: u32| Action::Create {

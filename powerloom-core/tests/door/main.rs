@@ -20,3 +20,14 @@ mod kinds;
 mod ous;
 mod skills;
 mod world;
+
+/// A fresh store in memory.
+pub(crate) mod backend {
+    use powerloom_core::store::Store;
+    use std::any::Any;
+    use std::sync::Arc;
+
+    pub(crate) async fn fresh() -> (Arc<dyn Store>, Box<dyn Any + Send>) {
+        (powerloom_store::open("memory:").await.unwrap(), Box::new(()))
+    }
+}

@@ -12,7 +12,6 @@ use powerloom_core::error::{Error, Result};
 use powerloom_core::id::ResourceId;
 use powerloom_core::record::{KindName, RecordRow, ResourceKey};
 use powerloom_core::secret::MemoryKeys;
-use powerloom_core::store::Store;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -21,6 +20,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) org: Organization,
     pub(crate) admin: Caller,
+    _folder: Box<dyn std::any::Any + Send>,
 }
 
 pub(crate) async fn world() -> World {
@@ -36,7 +36,7 @@ async fn build(
         powerloom_core::control_plane::ControlPlaneBuilder,
     ) -> powerloom_core::control_plane::ControlPlaneBuilder,
 ) -> World {
-    let store: Arc<dyn Store> = powerloom_store::open("memory:").await.unwrap();
+    let (store, folder) = crate::backend::fresh().await;
     let clock = Arc::new(ManualClock::new("2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap()));
     let keys = Arc::new(MemoryKeys::generate(&SystemEntropy));
     let builder = ControlPlane::builder(store)
@@ -46,7 +46,7 @@ async fn build(
     let cp = with(builder).build();
     let org = cp.bootstrap(&"acme".parse().unwrap(), &"admin@acme.com".parse().unwrap()).await.unwrap();
     let admin = org.admin_caller();
-    World { cp, clock, org, admin }
+    World { cp, clock, org, admin, _folder: folder }
 }
 
 pub(crate) fn kind(name: &str) -> KindName {

@@ -6,6 +6,7 @@ use crate::door::work::{AuthzEffect, Draft, Step, Work};
 use crate::error::{Conflict, Error, Result};
 use crate::record::{RecordRow, ResourceKey, Schema, Stage};
 use crate::resource::environment::{Environment, SHARED_ENVIRONMENT};
+use crate::resource::kind::AuthzPart;
 use crate::resource::mcp_deployment::McpDeployment;
 use crate::resource::mcp_server::McpServer;
 use crate::resource::ou::Ou;
@@ -57,7 +58,7 @@ pub(crate) async fn archive(work: &mut Work<'_>, target: &ResourceKey, expect: O
 
 fn touches_authz(work: &Work<'_>, rows: &[RecordRow]) -> Result<bool> {
     for row in rows {
-        if work.kind_of(row)?.authz() {
+        if work.kind_of(row)?.authz() != AuthzPart::None {
             return Ok(true);
         }
     }

@@ -10,7 +10,7 @@ use crate::name::Name;
 use crate::record::{KindName, Metadata, Record, RecordRow, ResourceKey, Schema, Stage};
 use crate::resource::agent::Agent;
 use crate::resource::credential::Credential;
-use crate::resource::kind::{Home, Kind, Reference};
+use crate::resource::kind::{AuthzPart, Home, Kind, Reference};
 use crate::resource::mcp_deployment::McpDeployment;
 use crate::resource::mcp_server::{McpServer, McpServerSpec, McpServerStatus};
 use crate::resource::ou::Ou;
@@ -94,14 +94,17 @@ async fn finish(
     puts: Vec<RecordRow>,
 ) -> Step<Draft> {
     let Some(row) = puts.first() else { return Ok(draft) };
-    if kind.authz() {
-        if row.kind == RoleBinding::KIND {
-            work.guard_last_org_admin(std::slice::from_ref(row)).await?;
-            draft.authz = AuthzEffect::Bound(binding_data(row)?);
-        } else {
+    match kind.authz() {
+        AuthzPart::None => {}
+        AuthzPart::Subject(_) => draft.authz = AuthzEffect::Grown,
+        AuthzPart::Grant => {
+            draft.write.push(Write::BumpAuthzEpoch);
             draft.authz = AuthzEffect::Other;
+            if row.kind == RoleBinding::KIND {
+                work.guard_last_org_admin(std::slice::from_ref(row)).await?;
+                draft.authz = AuthzEffect::Bound(binding_data(row)?);
+            }
         }
-        draft.write.push(Write::BumpAuthzEpoch);
     }
     draft.change.after = json!({ "name": row.meta.name, "ou": work.path(row.meta.ou), "spec": row.spec });
     draft.record = Some(row.clone());

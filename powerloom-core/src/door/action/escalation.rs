@@ -3,7 +3,7 @@
 use crate::authz::{AuthzSnapshot, Effect, RoleRef};
 use crate::authz_cache::{binding_data, permissions, preview};
 use crate::door::work::Work;
-use crate::error::{Conflict, Error, Result};
+use crate::error::{Conflict, Result};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
 use crate::permission::{Permission, PermissionSet};
@@ -122,9 +122,13 @@ impl Work<'_> {
     /// Judged on a preview of the same epoch the commit is conditioned on: of two such changes at once, the second is
     /// judged again.
     pub(crate) async fn guard_last_org_admin(&self, after: &[RecordRow]) -> Result<()> {
-        let preview = match after {
+        let quick = match after {
             [row] if row.kind == RoleBinding::KIND => self.with_one_binding(row)?,
-            rows => preview(self.plane.store.as_ref(), self.org.id, self.snapshot.epoch(), rows).await?,
+            _ => None,
+        };
+        let preview = match quick {
+            Some(preview) => preview,
+            None => preview(self.plane.store.as_ref(), self.org.id, self.snapshot.epoch(), after).await?,
         };
         if preview.has_effective_org_admin(self.now) || !self.snapshot.has_effective_org_admin(self.now) {
             Ok(())
@@ -133,14 +137,15 @@ impl Work<'_> {
         }
     }
 
-    fn with_one_binding(&self, row: &RecordRow) -> Result<AuthzSnapshot> {
+    /// The snapshot with one binding more or less; `None` if it does not know the principal yet.
+    fn with_one_binding(&self, row: &RecordRow) -> Result<Option<AuthzSnapshot>> {
         let epoch = self.snapshot.epoch();
         let changed = if row.is_live() {
             self.snapshot.with_binding(epoch, &binding_data(row)?)
         } else {
             self.snapshot.without_binding(epoch, row.meta.id)
         };
-        changed.map_err(|error| Error::AuthzData { message: error.to_string() })
+        Ok(changed.ok())
     }
 }
 

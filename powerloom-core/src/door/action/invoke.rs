@@ -2,7 +2,7 @@
 
 use crate::audit::Change;
 use crate::digest::Digest;
-use crate::door::work::{Draft, Step, Work};
+use crate::door::work::{Draft, Halt, Step, Work};
 use crate::error::{Conflict, Error, Result};
 use crate::id::{ResourceId, SessionId};
 use crate::invalid::Invalid;
@@ -57,6 +57,9 @@ pub(crate) async fn invoke(work: &mut Work<'_>, asked: Invocation<'_>) -> Step<D
         None => Err("missing".to_owned()),
     };
     let environment = environment.map_err(|status| Conflict::EnvironmentNotSynced { status })?;
+    if !work.snapshot.knows(&Principal::Agent(asked.agent)) {
+        return Err(Halt::Outdated);
+    }
     if powerless(work, &agent) {
         let reason = "its owner is disabled or gone".to_owned();
         return Err(Conflict::SessionLimit { reason }.into());

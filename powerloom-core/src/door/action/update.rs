@@ -7,7 +7,7 @@ use crate::error::{Conflict, Error, Result};
 use crate::invalid::Invalid;
 use crate::record::{RecordRow, ResourceKey};
 use crate::resource::field::Field;
-use crate::resource::kind::{Kind, Reference};
+use crate::resource::kind::{AuthzPart, Kind, Reference};
 use crate::store::{Precondition, Write};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -83,7 +83,12 @@ async fn put(
     let mut draft = Draft::new(Some(next.clone()), Change { before, after, detail: None });
     draft.expect.push(Precondition::RecordVersion { key: row.key(), version: row.meta.version });
     draft.expect.extend(new.iter().map(|reference| Precondition::Live(reference.target.clone())));
-    if kind.authz() {
+    let decisive = match kind.authz() {
+        AuthzPart::None => false,
+        AuthzPart::Subject(fields) => fields.iter().any(|field| row.spec.get(field) != next.spec.get(field)),
+        AuthzPart::Grant => true,
+    };
+    if decisive {
         work.guard_last_org_admin(std::slice::from_ref(&next)).await?;
         draft.authz = AuthzEffect::Other;
         draft.write.push(Write::BumpAuthzEpoch);

@@ -1,0 +1,39 @@
+//! Records back to documents.
+
+use crate::id::OrgId;
+use crate::manifest::live::Live;
+use crate::manifest::wanted::ResolveError;
+use crate::manifest::written::{Names, is_owned, to_manifest};
+use crate::record::RecordRow;
+use crate::resource::catalogue::Catalogue;
+use crate::store::Records;
+use serde_json::Value;
+
+/// The documents that would declare these records, in the order of `rows`; applying them changes nothing.
+///
+/// Left out is what no document declares: kinds that come into being otherwise, registrations that a deployment
+/// makes, records that are not live.
+///
+/// # Errors
+/// [`ResolveError::NoSuchOrg`]; [`ResolveError::Store`] if the store fails.
+pub async fn export(
+    rows: &[RecordRow],
+    catalogue: &Catalogue,
+    records: &dyn Records,
+    org: OrgId,
+) -> Result<Vec<Value>, ResolveError> {
+    let mut live = Live::open(records, catalogue, org).await?.ok_or(ResolveError::NoSuchOrg { org })?;
+    let mut names = Names::default();
+    live.names(rows, &mut names).await?;
+    let mut documents = Vec::new();
+    for row in rows.iter().filter(|row| row.is_live() && !is_owned(row)) {
+        let Ok(kind) = catalogue.kind(&row.kind) else { continue };
+        if !kind.manifest() {
+            continue;
+        }
+        if let Some(ou) = live.ou_path(row.meta.ou).await? {
+            documents.push(to_manifest(kind.as_ref(), row, &ou, &names));
+        }
+    }
+    Ok(documents)
+}

@@ -1,0 +1,47 @@
+//! The same tests of the door once more, on SQLite.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test stops at the first surprise"
+)]
+
+#[path = "../door/agents.rs"]
+mod agents;
+#[path = "../door/archiving.rs"]
+mod archiving;
+#[path = "../door/audit.rs"]
+mod audit;
+#[path = "../door/bindings.rs"]
+mod bindings;
+#[path = "../door/credentials.rs"]
+mod credentials;
+#[path = "../door/gates.rs"]
+mod gates;
+#[path = "../door/idempotency.rs"]
+mod idempotency;
+#[path = "../door/isolation.rs"]
+mod isolation;
+#[path = "../door/kinds.rs"]
+mod kinds;
+#[path = "../door/ous.rs"]
+mod ous;
+#[path = "../door/skills.rs"]
+mod skills;
+#[path = "../door/world.rs"]
+mod world;
+
+/// A fresh database, with the folder it lives in.
+pub(crate) mod backend {
+    use powerloom_core::store::Store;
+    use std::any::Any;
+    use std::sync::Arc;
+
+    pub(crate) async fn fresh() -> (Arc<dyn Store>, Box<dyn Any + Send>) {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("loom.db").display());
+        (powerloom_store::open(&url).await.unwrap(), Box::new(folder))
+    }
+}

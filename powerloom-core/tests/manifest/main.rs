@@ -1,0 +1,18 @@
+//! Manifests from text to what became of them, over records kept in memory and a door of a few lines.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test stops at the first surprise"
+)]
+
+mod applying;
+mod bad;
+mod examples;
+mod planning;
+mod reading;
+mod through;
+mod world;
