@@ -4,7 +4,6 @@ use crate::audit::{AuditDecision, AuditDraft, Change};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::plane::Plane;
 use crate::runtime::RemoteSession;
 use crate::session::degradation::judge;
 use crate::session::event::{NewEvent, SESSION_ENDED};
@@ -135,7 +134,8 @@ impl Pump {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             let ends = async {
-                if matches!(status, SessionStatus::Timeout | SessionStatus::Failed) {
+                let may_run = !matches!(status, SessionStatus::IdleEndTurn | SessionStatus::Terminated);
+                if may_run && !self.interrupted {
                     // What still runs cannot be archived; what does not run has nothing to interrupt.
                     let _ = self.runtime.interrupt(remote_id).await;
                 }
@@ -195,15 +195,5 @@ fn audited(record: &SessionRecord, ended: &NewEvent, now: Timestamp) -> AuditDra
                 "degradation_flagged": record.degradation_flagged }),
             detail: Some(json!({ "last_event_sha256": Digest::of_json(ended).ok() })),
         },
-    }
-}
-
-impl Plane {
-    /// Whether a session of this state has run too long at `now`, and since when.
-    pub(crate) fn overdue(&self, record: &SessionRecord) -> Option<Timestamp> {
-        match record.status {
-            SessionStatus::Pending => Some(record.created_at + self.limits.pending_timeout),
-            _ => record.deadline(),
-        }
     }
 }
