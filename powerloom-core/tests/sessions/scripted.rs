@@ -57,7 +57,7 @@ impl Remote {
     fn say(&mut self, kind: &str, body: Value) {
         match kind {
             "session.status_running" => self.running = true,
-            "session.status_idle" | "session.status_terminated" => self.running = false,
+            "session.status_idle" | "session.status_terminated" | "session.deleted" => self.running = false,
             _ => {}
         }
         let id = format!("sevt_{}", self.history.len() + 1);

@@ -17,7 +17,7 @@ async fn ticket(world: &World, id: SessionId) -> String {
 }
 
 fn refused(outcome: Result<SessionConnection, Error>) -> String {
-    let error = outcome.err().expect("it was not refused");
+    let error = outcome.expect_err("the ticket was taken");
     assert!(matches!(error, Error::TicketRefused), "{error:?}");
     error.envelope().to_string()
 }
