@@ -261,8 +261,7 @@ async fn summary(house: &House, admin: &Caller, id: SessionId, screen: Screen) -
 }
 
 async fn audit(house: &House, admin: &Caller, screen: Screen) -> anyhow::Result<()> {
-    let mut newest = AuditQuery::default();
-    newest.limit = 8;
+    let newest = AuditQuery { limit: 8, ..AuditQuery::default() };
     let mut rows = house.loom.audit(admin, &newest).await?;
     rows.reverse();
     for entry in rows {
