@@ -69,7 +69,11 @@ impl Files {
     /// The real path, if it is inside the repository: links that lead out are followed before that is judged.
     fn inside(&self, path: &str) -> Result<PathBuf, String> {
         let real = self.root.join(path).canonicalize().map_err(|_| format!("`{path}` does not exist"))?;
-        if real.starts_with(&self.root) { Ok(real) } else { Err(format!("`{path}` is outside the repository")) }
+        if real.starts_with(&self.root) {
+            Ok(real)
+        } else {
+            Err(format!("`{path}` is outside the repository"))
+        }
     }
 }
 
@@ -91,9 +95,9 @@ impl FilesServer {
             StreamableHttpService::new(move || Ok(files.clone()), Arc::default(), config);
         let check = axum::middleware::from_fn_with_state(known, check);
         let router = axum::Router::new().nest_service("/mcp", service).layer(check);
-        let listener = tokio::net::TcpListener::bind(address)
-            .await
-            .with_context(|| format!("the MCP server cannot listen on {address}: is another demo running?"))?;
+        let listener = tokio::net::TcpListener::bind(address).await.with_context(|| {
+            format!("the MCP server cannot listen on {address}: is another demo running?")
+        })?;
         let stopped = stop.clone();
         tokio::spawn(async move {
             let served = axum::serve(listener, router).with_graceful_shutdown(stopped.cancelled_owned());

@@ -22,8 +22,8 @@ use powerloom_core::session::event::EventSeq;
 use powerloom_core::session::record::SessionRecord;
 use powerloom_core::session::status::SessionStatus;
 use powerloom_core::store::{
-    AuditWrite, ClaimRequest, Commit, IdempotencyRow, Pause, Precondition, RecordCursor, RecordQuery, SessionQuery,
-    Settlement, Store, StoreError, Write,
+    AuditWrite, ClaimRequest, Commit, IdempotencyRow, Pause, Precondition, RecordCursor, RecordQuery,
+    SessionQuery, Settlement, Store, StoreError, Write,
 };
 use proptest::prelude::*;
 use std::fmt::Debug;
@@ -51,7 +51,12 @@ fn digest(n: u8) -> Digest {
 
 fn answer(n: u8, at: Timestamp) -> IdempotencyRow {
     let expires_at = at + std::time::Duration::from_secs(u64::from(n) * 40);
-    IdempotencyRow { key: format!("k{}", n % 2), fingerprint: digest(n), outcome: serde_json::json!(n), expires_at }
+    IdempotencyRow {
+        key: format!("k{}", n % 2),
+        fingerprint: digest(n),
+        outcome: serde_json::json!(n),
+        expires_at,
+    }
 }
 
 fn record(of: u8, n: u8, name: u8, version: u64, stage: Stage, refs: &[u8]) -> RecordRow {
@@ -211,16 +216,22 @@ async fn act(store: &dyn Store, step: &Step, now: u64) -> String {
         }
         Step::Claim { limit, lease, without_skills } => {
             let except = if without_skills { vec![world::SKILL] } else { Vec::new() };
-            let request = ClaimRequest { until: world::at(now + lease), except, ..world::claim("w", now, limit) };
+            let request =
+                ClaimRequest { until: world::at(now + lease), except, ..world::claim("w", now, limit) };
             said(store.claim(&request).await)
         }
         Step::Settle(results) => {
-            let results = results.into_iter().map(|(of, n, fence, outcome)| {
-                Settlement { org: org(of), key: key(n), fence, outcome }
+            let results = results.into_iter().map(|(of, n, fence, outcome)| Settlement {
+                org: org(of),
+                key: key(n),
+                fence,
+                outcome,
             });
             said(store.settle(results.collect(), moment, &Backoff::default()).await)
         }
-        Step::Renew(of, n, fence) => said(store.renew(&[(org(of), key(n), fence)], world::at(now + 50)).await),
+        Step::Renew(of, n, fence) => {
+            said(store.renew(&[(org(of), key(n), fence)], world::at(now + 50)).await)
+        }
         Step::Observe(of, n, version, seen) => {
             said(store.observe(org(of), &key(n), version, seen, moment).await)
         }
@@ -275,7 +286,9 @@ async fn dump(store: &dyn Store, now: u64) -> Vec<String> {
             all.push(said(store.events(of, sid(n), EventSeq::new(1), 4).await));
             all.push(said(store.idempotency(of, &format!("k{n}"), world::at(now)).await));
         }
-        for query in [SessionQuery::default(), SessionQuery { active: true, agent: Some(id(0)), ..Default::default() }] {
+        for query in
+            [SessionQuery::default(), SessionQuery { active: true, agent: Some(id(0)), ..Default::default() }]
+        {
             all.push(said(store.sessions(of, &query).await));
         }
         all.push(said(store.secrets(of, Some(id(0)), 2).await));

@@ -10,7 +10,9 @@
 )]
 
 use futures::future::join_all;
-use powerloom_core::conformance::world::{self, AGENT, at, chain, draft, org, put, put_audited, record, write};
+use powerloom_core::conformance::world::{
+    self, AGENT, at, chain, draft, org, put, put_audited, record, write,
+};
 use powerloom_core::error_kind::ErrorKind;
 use powerloom_core::id::OrgId;
 use powerloom_core::record::RecordRow;
@@ -78,7 +80,8 @@ async fn audit_rows_cannot_be_changed_deleted_or_replaced() {
             format!("REPLACE INTO audit_rows ({columns}) SELECT {columns} FROM audit_rows WHERE seq = 2"),
             format!("INSERT INTO audit_rows ({columns}) SELECT {columns} FROM audit_rows WHERE seq = 2"),
             "UPDATE audit_payloads SET payload = '{}' WHERE seq = 1".to_owned(),
-            "REPLACE INTO audit_payloads SELECT org, seq, '{}', NULL FROM audit_rows WHERE seq = 1".to_owned(),
+            "REPLACE INTO audit_payloads SELECT org, seq, '{}', NULL FROM audit_rows WHERE seq = 1"
+                .to_owned(),
         ] {
             let refused = run(&mut raw, &attack).await.unwrap_err().to_string();
             assert!(refused.contains("audit"), "{attack}: {refused}");

@@ -46,7 +46,7 @@ pub async fn records_are_listed_in_order_page_by_page(store: &dyn Store) {
         let mut after = None;
         for row in wanted {
             let query = RecordQuery { kind: kind.clone(), after, limit: 1, ..RecordQuery::default() };
-            assert_eq!(store.list_records(org, &query).await.unwrap(), [row.clone()]);
+            assert_eq!(store.list_records(org, &query).await.unwrap(), std::slice::from_ref(row));
             after = Some(cursor(row));
         }
         let query = RecordQuery { kind, after, ..RecordQuery::default() };

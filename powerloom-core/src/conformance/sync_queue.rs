@@ -177,7 +177,7 @@ pub async fn a_sweep_pages_through_what_is_in_sync(store: &dyn Store) {
         let page = store.sweep(after, 1).await.unwrap();
         assert_eq!(
             page.iter().map(|state| (state.org, state.key.clone())).collect::<Vec<_>>(),
-            [key.clone()]
+            std::slice::from_ref(key)
         );
         after = Some(key);
     }

@@ -95,6 +95,12 @@ impl Follower {
         (skip <= ring.len()).then(|| ring.iter().skip(skip).take(limit).cloned().collect())
     }
 
+    /// Whether the log is known to reach beyond `after`.
+    #[must_use]
+    pub fn knows_more(&self, after: EventSeq) -> bool {
+        *self.last.borrow() > after
+    }
+
     /// Tells all readers about events one of them has read from the log.
     pub fn publish(&self, events: impl IntoIterator<Item = Arc<SessionEvent>>) {
         self.tail.publish(events);

@@ -134,8 +134,7 @@ impl ControlPlane {
     /// # Cancel safety
     /// Dropped, the session was started or not, and goes on. With an idempotency key, asking again finds it.
     pub async fn invoke(&self, caller: &Caller, invoke: Invoke) -> Result<Invocation> {
-        let mut options = SubmitOptions::default();
-        options.idempotency_key = invoke.idempotency_key;
+        let options = SubmitOptions { idempotency_key: invoke.idempotency_key, ..SubmitOptions::default() };
         let mode = invoke.mode;
         let action = Action::Invoke {
             agent: invoke.agent,

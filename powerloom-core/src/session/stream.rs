@@ -95,9 +95,9 @@ pub struct SessionStream {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// The log may have more than the tail knows of.
+    /// The log may have more than the tail knows of: it is to be read.
     Replay,
-    /// All there was has been read.
+    /// All there was has been read; the tail tells when there is more.
     Live,
     /// The last frame has been given.
     Over,
@@ -213,21 +213,25 @@ impl SessionStream {
 
     /// Reads what comes next, from the tail or from the log; `false` if there is nothing yet.
     async fn fill(&mut self) -> Result<bool> {
-        match self.follower.after(self.after, BUFFER) {
-            Some(events) if !events.is_empty() => {
-                self.buffer.extend(events);
-                return Ok(true);
-            }
-            // The tail reaches exactly up to here, so the log was read, by this reader or by a pump.
-            Some(_) if self.stage == Stage::Live => return Ok(false),
-            _ => {}
+        if self.stage == Stage::Live && !self.follower.knows_more(self.after) {
+            return Ok(false);
         }
+        match self.follower.after(self.after, BUFFER) {
+            Some(events) if !events.is_empty() => self.buffer.extend(events),
+            _ => self.read().await?,
+        }
+        Ok(!self.buffer.is_empty())
+    }
+
+    /// Reads a page of the log, and tells the other readers what it has.
+    async fn read(&mut self) -> Result<()> {
         let page = self.log.events(self.org, self.session, self.after, BUFFER).await?;
         if page.len() < BUFFER {
             self.stage = Stage::Live;
         }
         self.buffer.extend(page.into_iter().map(Arc::new));
-        Ok(!self.buffer.is_empty())
+        self.follower.publish(self.buffer.iter().cloned());
+        Ok(())
     }
 
     /// Waits until there may be more: a pump says so, or it is time to look into the log. Of the readers of a process
@@ -235,10 +239,7 @@ impl SessionStream {
     async fn wait(&mut self) {
         let told = tokio::time::timeout(POLL, self.follower.grown(self.after)).await;
         if told.is_err() && self.follower.takes_turn(POLL) {
-            // What goes wrong here shows when the log is read next.
-            if let Ok(page) = self.log.events(self.org, self.session, self.after, BUFFER).await {
-                self.follower.publish(page.into_iter().map(Arc::new));
-            }
+            self.stage = Stage::Replay;
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::life::check_lost_answer;
 use crate::world::{World, again, id, org, skill_version};
 use powerloom_core::runtime::{Payload, Push, Runtime, RuntimeErrorClass};
+use powerloom_core::skill_tree::content_hash;
 use powerloom_runtime::emulator::{Edit, Fault, FaultRule};
 
 async fn two(world: &World) -> (Push, Push, [powerloom_core::reconcile::state::RemoteRef; 2]) {
@@ -42,14 +43,18 @@ async fn removing_the_last_version_removes_the_skill_and_twice_is_once() {
     assert!(world.live("skills").is_empty() && world.live("skill_versions").is_empty());
 }
 
+/// The push without its executable file: `find` knows no files, and the service keeps no modes.
+fn plain(mut push: Push) -> Push {
+    let Payload::SkillVersion(payload) = &mut push.payload else { panic!("{push:?}") };
+    push.files.retain(|(file, _)| !file.executable);
+    payload.content_hash = content_hash(&[push.files[0].0.clone()]);
+    push
+}
+
 #[tokio::test]
 async fn a_skill_whose_answer_was_lost_is_found_and_not_doubled() {
     let world = World::start().await;
-    let mut push = skill_version(50, 1, "Pay.");
-    // What no runtime keeps must not matter here: `find` knows no files.
-    let Payload::SkillVersion(payload) = &mut push.payload else { panic!() };
-    push.files.retain(|(file, _)| !file.executable);
-    payload.content_hash = powerloom_core::skill_tree::content_hash(&[push.files[0].0.clone()]);
+    let push = plain(skill_version(50, 1, "Pay."));
     let now = push.payload.clone();
     check_lost_answer(&world, &push, &now, "/v1/skills", "skill_versions").await;
 }
@@ -80,6 +85,21 @@ async fn an_older_version_with_the_same_files_is_not_adopted() {
     let made = world.put(&again(&third, third.payload.clone(), None)).await;
     assert_ne!(made.id, one.id);
     assert_eq!(world.live("skill_versions").len(), 3);
+}
+
+#[tokio::test]
+async fn a_version_of_another_record_is_not_found_to_be_removed() {
+    let world = World::start().await;
+    let first = plain(skill_version(50, 1, "Pay."));
+    let one = world.put(&first).await;
+    let mut third = plain(skill_version(52, 3, "Pay."));
+    let find =
+        async |push: &Push| world.runtime.find(org(), &push.key, &push.payload, &push.placed).await.unwrap();
+    assert_eq!(find(&third).await, None, "what came before is not known");
+    third.placed.insert(first.key.clone(), one.clone());
+    assert_eq!(find(&third).await, None);
+    let three = world.put(&third).await;
+    assert_eq!((find(&third).await, find(&first).await.is_some()), (Some(three), true));
 }
 
 #[tokio::test]

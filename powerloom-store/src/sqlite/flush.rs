@@ -68,8 +68,7 @@ const AUDIT: &str = "INSERT INTO audit_rows (org, seq, v, ts, actor, verb, resou
      value ->> 14 FROM json_each(?)";
 const PAYLOADS: &str = "INSERT INTO audit_payloads (org, seq, payload, salt) \
      SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3) FROM json_each(?)";
-const ERASED: &str = "DELETE FROM audit_payloads WHERE (org, seq) IN \
-     (SELECT value ->> 0, value ->> 1 FROM json_each(?))";
+const ERASED: &str = "DELETE FROM audit_payloads WHERE org = ? AND seq = ?";
 
 /// How long what has expired is kept all the same, so that a step of the clock shows nothing.
 const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -167,7 +166,11 @@ fn secrets(tables: &Tables, batch: &mut Batch) -> StoreResult<()> {
 }
 
 fn audit(tables: &Tables, batch: &mut Batch) -> StoreResult<()> {
-    batch.rows(ERASED, tables.erased.kept().map(|(key, ())| key))?;
+    for ((org, seq), ()) in tables.erased.kept() {
+        batch.run(ERASED);
+        batch.text(org.to_string());
+        batch.number(i64::try_from(*seq).unwrap_or(i64::MAX));
+    }
     batch.rows(AUDIT, tables.audit.kept().map(|(_, entry)| Entry(entry)))?;
     let mut payloads = Vec::new();
     for ((org, seq), entry) in tables.audit.kept() {

@@ -91,12 +91,18 @@ impl Records for SqliteStore {
         if !query.archived {
             sql.push(" AND archived = 0");
         }
-        if let Some(after) = &query.after {
+        // Within one kind the index gives the order without sorting, if the cursor is compared within it too.
+        let within = query.after.as_ref().filter(|after| query.kind.as_ref() == Some(&after.kind));
+        if let Some(after) = within {
+            sql.push(" AND (name, id) > (").push_bind(after.name.clone());
+            sql.push(", ").push_bind(after.id.to_string()).push(")");
+        } else if let Some(after) = &query.after {
             sql.push(" AND (kind, name, id) > (").push_bind(after.kind.to_string());
             sql.push(", ").push_bind(after.name.clone());
             sql.push(", ").push_bind(after.id.to_string()).push(")");
         }
-        sql.push(" ORDER BY kind, name, id LIMIT ").push_bind(i64::try_from(page(query.limit)).unwrap_or(0));
+        sql.push(if query.kind.is_some() { " ORDER BY name, id" } else { " ORDER BY kind, name, id" });
+        sql.push(" LIMIT ").push_bind(i64::try_from(page(query.limit)).unwrap_or(0));
         let found = sql.build().fetch_all(&self.readers).await.map_err(read_error)?;
         found.iter().map(record).collect()
     }

@@ -31,6 +31,7 @@ impl Request {
 /// Does what is queued until every handle is gone, then closes the file.
 pub(super) async fn run(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Request>) {
     let mut next = None;
+    let mut last = 0;
     loop {
         let first = match next.take() {
             Some(request) => request,
@@ -41,9 +42,10 @@ pub(super) async fn run(mut connection: SqliteConnection, mut queue: mpsc::Recei
         };
         let mut batch = vec![first];
         if !batch.iter().any(|request| request.job.is_alone()) {
-            next = gather(&mut queue, &mut batch).await;
+            next = gather(&mut queue, &mut batch, last).await;
         }
         batch.retain(|request| !request.reply.is_closed());
+        last = batch.len();
         if !batch.is_empty() {
             process(&mut connection, batch).await;
         }
@@ -53,10 +55,15 @@ pub(super) async fn run(mut connection: SqliteConnection, mut queue: mpsc::Recei
     }
 }
 
-/// Takes what is queued. Callers who were just answered come back at once: each time some did, they are given another
-/// turn, so that sixty-four callers make batches of sixty-four and not of one and sixty-three. Returns a call that
-/// must come after the batch.
-async fn gather(queue: &mut mpsc::Receiver<Request>, batch: &mut Vec<Request>) -> Option<Request> {
+/// Takes what is queued. Callers who were just answered come back at once, but the first of them wakes this task before
+/// the others had their turn: so after a batch of many, and whenever some came, the others are let run first. Sixty-four
+/// callers then make batches of sixty-four, not of one and sixty-three. Returns a call that must come after the batch.
+async fn gather(
+    queue: &mut mpsc::Receiver<Request>,
+    batch: &mut Vec<Request>,
+    last: usize,
+) -> Option<Request> {
+    let mut patience = if last > 1 { 2 } else { 0 };
     loop {
         let before = batch.len();
         while batch.len() < MAX_BATCH {
@@ -66,8 +73,11 @@ async fn gather(queue: &mut mpsc::Receiver<Request>, batch: &mut Vec<Request>) -
                 Err(_) => break,
             }
         }
-        if batch.len() == before || batch.len() == MAX_BATCH {
+        if batch.len() == MAX_BATCH || (batch.len() == before && patience == 0) {
             return None;
+        }
+        if batch.len() == before {
+            patience -= 1;
         }
         tokio::task::yield_now().await;
     }

@@ -84,7 +84,7 @@ impl Pump {
     /// What time or a request to stop demands before anything else.
     async fn due(&mut self) -> Step<Option<End>> {
         let (now, record) = (self.plane.now(), &self.book.record);
-        let overdue = self.plane.overdue(record).is_some_and(|at| now >= at);
+        let overdue = self.overdue().is_some_and(|at| now >= at);
         let cancelled = record.cancel_requested;
         match record.status {
             SessionStatus::Pending if cancelled => Ok(Some(self.end(SessionStatus::Cancelled, None))),
@@ -98,13 +98,12 @@ impl Pump {
                 Ok((overdue || now >= by).then(|| self.end(SessionStatus::Cancelled, None)))
             }
             SessionStatus::Running | SessionStatus::AwaitingApproval if overdue || cancelled => {
-                let deadline = self.plane.overdue(record);
+                let deadline = self.overdue();
                 // It may have ended while nobody looked: then it ended as it did.
                 let _ = tokio::time::timeout(self.options.call_timeout, self.catch_up()).await;
-                if let Some(end) = self.book.progress.end.clone() {
-                    if deadline.is_none_or(|deadline| end.at < deadline) {
-                        return Ok(Some(end));
-                    }
+                let end = self.book.progress.end.clone();
+                if let Some(end) = end.filter(|end| deadline.is_none_or(|deadline| end.at < deadline)) {
+                    return Ok(Some(end));
                 }
                 if overdue {
                     let allowed = Duration::from_millis(self.book.record.timeout_ms).as_secs_f64();
@@ -128,9 +127,18 @@ impl Pump {
         }
     }
 
+    /// The first moment at which the session has taken too long: to be started, or to run.
+    fn overdue(&self) -> Option<Timestamp> {
+        let record = &self.book.record;
+        match record.status {
+            SessionStatus::Pending => Some(record.created_at + self.plane.limits.pending_timeout),
+            _ => record.deadline(),
+        }
+    }
+
     /// When time next demands something.
     fn alarm(&self) -> Option<Timestamp> {
-        let overdue = self.plane.overdue(&self.book.record);
+        let overdue = self.overdue();
         match (overdue, self.cancel_by) {
             (Some(overdue), Some(by)) => Some(overdue.min(by)),
             (overdue, by) => overdue.or(by),
@@ -158,10 +166,9 @@ async fn stop_asked(plane: &Arc<Plane>, known: &SessionRecord, bell: &Notify, po
     loop {
         let _ = tokio::time::timeout(poll, bell.notified()).await;
         // A store that does not answer now is asked again.
-        if let Ok(Some(row)) = plane.store.session(known.org, known.id).await {
-            if row.cancel_requested {
-                return;
-            }
+        let row = plane.store.session(known.org, known.id).await;
+        if row.is_ok_and(|row| row.is_some_and(|row| row.cancel_requested)) {
+            return;
         }
     }
 }

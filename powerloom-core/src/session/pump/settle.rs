@@ -4,16 +4,17 @@ use crate::audit::{AuditDecision, AuditDraft, Change};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::plane::Plane;
 use crate::runtime::RemoteSession;
 use crate::session::degradation::judge;
 use crate::session::event::{NewEvent, SESSION_ENDED};
+use crate::session::frame::frame;
 use crate::session::progress::End;
 use crate::session::pump::start::{conflict, start_session};
 use crate::session::pump::work::{Pump, Step};
 use crate::session::record::SessionRecord;
 use crate::session::status::SessionStatus;
 use crate::store::AuditWrite;
+use futures::TryStreamExt;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -48,7 +49,8 @@ impl Pump {
             }
             Ok(())
         };
-        let tally = self.book.tally.clone();
+        let mut frames = self.missed(end).await;
+        let (tally, _) = self.book.with(&frames);
         let mut last = self.book.record.clone();
         tally.write(&mut last);
         finish(&mut last)?;
@@ -56,6 +58,7 @@ impl Pump {
         last.degradation_flagged = reason.is_some();
         last.degradation_reason = reason;
         let ended = ended(&last, now);
+        frames.push(ended.clone());
         let salt = self.plane.salt();
         self.save(
             |record| {
@@ -64,13 +67,29 @@ impl Pump {
                 record.degradation_reason = reason;
                 Ok(())
             },
-            std::slice::from_ref(&ended),
+            &frames,
             |record| Some(AuditWrite { draft: audited(record, &ended, now), salt }),
         )
         .await?;
         tracing::info!(session = %last.id, status = %end.status, events = last.event_count, "a session has settled");
         self.archive(end.status).await;
         Ok(())
+    }
+
+    /// What the history has and neither stream nor log had: a stream may drop an event without ending.
+    async fn missed(&self, end: &End) -> Vec<NewEvent> {
+        let Some(remote_id) = &self.book.record.remote_id else { return Vec::new() };
+        if end.status == SessionStatus::Timeout {
+            // The history was read a moment ago, to see whether it ended in time.
+            return Vec::new();
+        }
+        let whole = async { self.runtime.history(remote_id).await?.try_collect::<Vec<_>>().await };
+        let Ok(Ok(history)) = tokio::time::timeout(self.options.call_timeout, whole).await else {
+            return Vec::new();
+        };
+        let now = self.plane.now();
+        let frames: Vec<_> = history.into_iter().filter_map(|event| frame(event, now)).collect();
+        self.book.lacks(&frames)
     }
 
     /// A session that never got beyond `pending` may be on the runtime all the same: finds its id, so that it can be
@@ -115,7 +134,8 @@ impl Pump {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             let ends = async {
-                if matches!(status, SessionStatus::Timeout | SessionStatus::Failed) {
+                let may_run = !matches!(status, SessionStatus::IdleEndTurn | SessionStatus::Terminated);
+                if may_run && !self.interrupted {
                     // What still runs cannot be archived; what does not run has nothing to interrupt.
                     let _ = self.runtime.interrupt(remote_id).await;
                 }
@@ -175,15 +195,5 @@ fn audited(record: &SessionRecord, ended: &NewEvent, now: Timestamp) -> AuditDra
                 "degradation_flagged": record.degradation_flagged }),
             detail: Some(json!({ "last_event_sha256": Digest::of_json(ended).ok() })),
         },
-    }
-}
-
-impl Plane {
-    /// Whether a session of this state has run too long at `now`, and since when.
-    pub(crate) fn overdue(&self, record: &SessionRecord) -> Option<Timestamp> {
-        match record.status {
-            SessionStatus::Pending => Some(record.created_at + self.limits.pending_timeout),
-            _ => record.deadline(),
-        }
     }
 }

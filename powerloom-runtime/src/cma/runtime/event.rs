@@ -15,7 +15,8 @@ pub(crate) fn told(event: Event) -> Option<RuntimeEvent> {
     if let Some(fields) = body.as_object_mut() {
         fields.remove("id");
         fields.remove("type");
-        processed |= fields.remove("processed_at").is_some_and(|at| at != Value::Null);
+        // It stays in the body: the log keeps it as the moment at which it happened.
+        processed |= fields.get("processed_at").is_some_and(|at| *at != Value::Null);
     }
     Some(RuntimeEvent { id, kind, body, processed })
 }
@@ -38,7 +39,7 @@ mod tests {
             (event.id.as_str(), event.kind.as_str(), event.processed),
             ("sevt_1", "agent.message", true)
         );
-        assert_eq!(event.body, json!({"content": []}));
+        assert_eq!(event.body, json!({"processed_at": at, "content": []}));
     }
 
     #[test]

@@ -104,11 +104,16 @@ pub(crate) async fn remove(client: &CmaClient, remote: &RemoteRef) -> RuntimeRes
     }
 }
 
+/// Finds a lost version, to remove it. Where it is not known which version came before, one with the same files may
+/// have a record of its own: then none is found, and a lost one stays until its skill is deleted.
 pub(crate) async fn find(
     client: &CmaClient,
     payload: &SkillVersionPayload,
     placed: &Placed,
 ) -> RuntimeResult<Option<RemoteRef>> {
+    if payload.number > 1 && older(placed).next().is_none() {
+        return Ok(None);
+    }
     match skill_of(client, payload.skill).await? {
         Some(skill) => same_tree(client, &skill, payload, std::iter::empty(), placed).await,
         None => Ok(None),
