@@ -1,6 +1,6 @@
 //! The control plane of an installation: the way in for every face.
 
-use crate::audit::{AuditEntry, AuditHead, AuditQuery, Verified, Verifier};
+use crate::audit::{AuditEntry, AuditHead, AuditQuery};
 use crate::authz::{AuthzSnapshot, Decision, Resolution};
 use crate::authz_cache::AuthzCache;
 use crate::clock::{Clock, SystemClock};
@@ -26,6 +26,7 @@ use crate::resource::kind::Kind;
 use crate::secret::{KeyProvider, Sealer};
 use crate::session::hub::Hub;
 use crate::store::{RecordQuery, Store};
+use crate::verify_log::{VerifyReport, verify_log};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -316,20 +317,6 @@ impl ControlPlane {
     /// [`VerifyReport`].
     pub async fn verify_audit(&self, caller: &Caller, trusted: Option<AuditHead>) -> Result<VerifyReport> {
         self.require(caller, Permission::AUDIT_VERIFY, self.plane.org(caller.org).await?.root_ou).await?;
-        let mut verifier = Verifier::new(caller.org, None, trusted);
-        let mut after = 0;
-        loop {
-            let rows = self.plane.store.audit_rows(caller.org, after, crate::store::MAX_PAGE).await?;
-            let Some(last) = rows.last() else { return Ok(verifier.finish()) };
-            after = last.row.seq;
-            for row in &rows {
-                if let Err(broken) = verifier.push(row) {
-                    return Ok(Err(broken));
-                }
-            }
-        }
+        Ok(verify_log(self.plane.store.as_ref(), caller.org, trusted).await?)
     }
 }
-
-/// The chain's count and head, or the first break in it.
-pub type VerifyReport = std::result::Result<Verified, crate::audit::Break>;

@@ -32,3 +32,4 @@ pub mod secret;
 pub mod session;
 pub mod skill_tree;
 pub mod store;
+pub mod verify_log;

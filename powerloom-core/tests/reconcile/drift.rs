@@ -50,7 +50,7 @@ async fn a_failed_read_changes_nothing_and_what_is_parked_is_not_read() {
     w.tick().await;
     let reads = w.runtime.called("observe").len();
     w.reconciler.sweep().await.unwrap();
-    assert_eq!(w.runtime.called("observe")[reads..], [w.environment.clone()]);
+    assert_eq!(w.runtime.called("observe")[reads..], *std::slice::from_ref(&w.environment));
 }
 
 /// Row P47: the loop sweeps every minute by itself, and heals without being asked.

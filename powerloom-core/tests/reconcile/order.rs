@@ -14,7 +14,7 @@ async fn an_agent_waits_for_the_environment_and_is_revisited_in_the_next_tick() 
     let agent = w.agent("code-reviewer", &[], &[]).await;
     let first = w.tick().await;
     assert_eq!((first.pushed, first.not_ready, first.rows()), (1, 1, 2));
-    assert_eq!(w.runtime.pushes(), [w.environment.clone()]);
+    assert_eq!(w.runtime.pushes(), std::slice::from_ref(&w.environment));
     let waiting = w.state(&agent).await;
     assert_eq!((waiting.attempts, waiting.last_error.clone()), (0, None));
     assert!(
