@@ -17,7 +17,11 @@ pub type VerifyReport = Result<Verified, Break>;
 ///
 /// # Cancel safety
 /// Reads only.
-pub async fn verify_log(log: &dyn AuditLog, org: OrgId, trusted: Option<AuditHead>) -> StoreResult<VerifyReport> {
+pub async fn verify_log(
+    log: &dyn AuditLog,
+    org: OrgId,
+    trusted: Option<AuditHead>,
+) -> StoreResult<VerifyReport> {
     let mut verifier = Verifier::new(org, None, trusted);
     let mut after = 0;
     loop {

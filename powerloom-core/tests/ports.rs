@@ -30,7 +30,9 @@ use powerloom_core::reconcile::runner::ReconcilerLoop;
 use powerloom_core::reconcile::state::{RemoteRef, SyncStatus};
 use powerloom_core::record::{KindName, Record, Schema};
 use powerloom_core::resource::field::{Field, Form};
-use powerloom_core::resource::kind::{Declared, Home, KindPermissions, ProjectError, Projection, Related, Rules};
+use powerloom_core::resource::kind::{
+    Declared, Home, KindPermissions, ProjectError, Projection, Related, Rules,
+};
 use powerloom_core::runtime::{Payload, RuntimeResult};
 use powerloom_core::session::event::{EventSeq, NewEvent, SESSION_ENDED, SessionEvent};
 use powerloom_core::session::hub::Hub;
@@ -208,7 +210,10 @@ async fn a_reconciler_of_ones_own_makes_a_kind_of_ones_own_real_and_heals_it() {
     let reconciler = ReconcilerLoop::builder(&loom, Arc::new(FakeRuntime::default()))
         .custom(Dashboard::KIND, theirs.clone())
         .build();
-    let made = loom.submit(&admin, create("Dashboard", org.root_ou, "sales", json!({ "title": "Sales" }))).await.unwrap();
+    let made = loom
+        .submit(&admin, create("Dashboard", org.root_ou, "sales", json!({ "title": "Sales" })))
+        .await
+        .unwrap();
     let key = made.record().unwrap().key();
     assert!(reconciler.until_settled(Duration::from_secs(5)).await.unwrap().is_empty());
     assert_eq!(loom.sync_state(&admin, &key).await.unwrap().1, SyncStatus::Synced);
@@ -238,7 +243,13 @@ impl EventLog for Tape {
     async fn sessions(&self, _: OrgId, _: &SessionQuery) -> StoreResult<Vec<SessionRecord>> {
         Ok(Vec::new())
     }
-    async fn events(&self, _: OrgId, _: SessionId, after: EventSeq, limit: usize) -> StoreResult<Vec<SessionEvent>> {
+    async fn events(
+        &self,
+        _: OrgId,
+        _: SessionId,
+        after: EventSeq,
+        limit: usize,
+    ) -> StoreResult<Vec<SessionEvent>> {
         Ok(self.0.iter().filter(|event| event.seq > after).take(limit).cloned().collect())
     }
 }
@@ -260,7 +271,8 @@ async fn a_session_log_of_ones_own_is_streamed_without_gap_from_any_place() {
     let tape: Arc<dyn EventLog> = Arc::new(Tape((1..=3000).map(event).collect()));
     for after in [0, 1, 2999] {
         let hub = Hub::default();
-        let mut stream = SessionStream::over(tape.clone(), hub.follow(session), org, session, EventSeq::new(after));
+        let mut stream =
+            SessionStream::over(tape.clone(), hub.follow(session), org, session, EventSeq::new(after));
         let mut seen = after;
         while let Some(event) = stream.next().await {
             seen += 1;
