@@ -25,7 +25,7 @@ use crate::resource::catalogue::Catalogue;
 use crate::resource::kind::Kind;
 use crate::secret::{KeyProvider, Sealer};
 use crate::session::hub::Hub;
-use crate::store::{RecordQuery, Store};
+use crate::store::{OrgRow, RecordQuery, Store};
 use crate::verify_log::{VerifyReport, verify_log};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -285,6 +285,16 @@ impl ControlPlane {
                 return Ok(visible);
             }
         }
+    }
+
+    /// The caller's organization, and whether its reconciling rests because the runtime refuses the key.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] without `organization:read` at the root.
+    pub async fn organization(&self, caller: &Caller) -> Result<OrgRow> {
+        let org = self.plane.org(caller.org).await?;
+        self.require(caller, Permission::ORGANIZATION_READ, org.root_ou).await?;
+        Ok(org)
     }
 
     /// Where a resource stands on the runtime.
