@@ -36,10 +36,18 @@ fn keys() -> Arc<dyn KeyProvider> {
 
 fn reconciler(loom: &ControlPlane, url: &str, key: &str) -> ReconcilerLoop {
     let client = CmaClient::builder().base_url(url).api_key(key).without_proxy().build().unwrap();
-    ReconcilerLoop::builder(loom, Arc::new(CmaRuntime::new(client))).options(ReconcileOptions::default()).build()
+    ReconcilerLoop::builder(loom, Arc::new(CmaRuntime::new(client)))
+        .options(ReconcileOptions::default())
+        .build()
 }
 
-async fn create(loom: &ControlPlane, org: &Organization, kind: &str, name: Option<&str>, spec: Value) -> RecordRow {
+async fn create(
+    loom: &ControlPlane,
+    org: &Organization,
+    kind: &str,
+    name: Option<&str>,
+    spec: Value,
+) -> RecordRow {
     let action = Action::Create {
         kind: kind.parse().unwrap(),
         ou: name.map(|_| org.root_ou),
@@ -59,7 +67,8 @@ async fn environment(loom: &ControlPlane, org: &Organization) -> ResourceKey {
 async fn an_unreachable_runtime_is_a_failure_that_backs_off_and_says_why() {
     let (loom, org) = acme(powerloom_store::open("memory:").await.unwrap(), keys()).await;
     reconciler(&loom, "http://127.0.0.1:9", "any").tick().await.unwrap();
-    let (state, status) = loom.sync_state(&org.admin_caller(), &environment(&loom, &org).await).await.unwrap();
+    let (state, status) =
+        loom.sync_state(&org.admin_caller(), &environment(&loom, &org).await).await.unwrap();
     assert!(matches!(status, SyncStatus::BackingOff { .. }), "{status:?}");
     assert!(state.last_error.as_deref().is_some_and(|error| error.contains("environment")), "{state:?}");
 }
@@ -76,7 +85,8 @@ async fn a_refused_key_makes_the_organization_rest_and_parks_nothing() {
     // Once the key is right, a reset ends the rest at once.
     let reset = Action::ResetSync { target: environment(&loom, &org).await };
     loom.submit(&org.admin_caller(), reset).await.unwrap();
-    let unsettled = reconciler(&loom, &emulator.url(), "right").until_settled(Duration::from_secs(10)).await.unwrap();
+    let unsettled =
+        reconciler(&loom, &emulator.url(), "right").until_settled(Duration::from_secs(10)).await.unwrap();
     assert!(unsettled.is_empty(), "{unsettled:?}");
 }
 
@@ -95,7 +105,7 @@ async fn a_master_key_that_does_not_open_the_secrets_is_a_condition_of_the_crede
 
     let (stranger, _) = acme(store, keys()).await;
     let unsettled =
-        reconciler(&stranger, &emulator.url(), "any").until_settled(Duration::from_secs(10)).await.unwrap();
+        reconciler(&stranger, &emulator.url(), "any").until_settled(Duration::from_secs(1)).await.unwrap();
     let waiting: Vec<&ResourceKey> = unsettled.iter().map(|one| &one.key).collect();
     assert_eq!(waiting, [&credential.key()], "everything else is in sync");
     let (state, status) = stranger.sync_state(&org.admin_caller(), &credential.key()).await.unwrap();
@@ -120,7 +130,11 @@ fn the_demo_says_what_is_wrong_and_fails() {
     std::fs::write(&manifest, "kind: Agnt\nmetadata: {name: x, ou_path: /acme}\n").unwrap();
     let demo = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
-        command.arg("--state").arg(folder.path().join("state")).args(arguments).env_remove("ANTHROPIC_API_KEY");
+        command
+            .arg("--state")
+            .arg(folder.path().join("state"))
+            .args(arguments)
+            .env_remove("ANTHROPIC_API_KEY");
         let output = command.output().unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
@@ -129,7 +143,8 @@ fn the_demo_says_what_is_wrong_and_fails() {
     let (code, said) = demo(&["/nowhere/at-all.yaml"]);
     assert!(code == Some(1) && said.contains("/nowhere/at-all.yaml"), "{code:?} {said}");
     assert_eq!(demo(&["--patience", "0"]).0, Some(2));
-    std::fs::write(folder.path().join("state/loom.db"), "this is no database, whatever its name says").unwrap();
+    std::fs::write(folder.path().join("state/loom.db"), "this is no database, whatever its name says")
+        .unwrap();
     let (code, said) = demo(&[]);
     assert!(code == Some(1) && said.contains("loom.db"), "{code:?} {said}");
 }
