@@ -1,7 +1,7 @@
-//! Identifiers: one newtype per noun, so that an agent's id cannot be passed where a session's is wanted.
+//! Identifiers: newtypes, so that a resource's id cannot be passed where a session's is wanted.
 //!
 //! Inside, an id is a UUID; [`generate`](OrgId::generate) makes version 7 ones, which sort by time of birth.
-//! On the wire an id is its string, and [`FromStr`](std::str::FromStr) is the only way in for text.
+//! On the wire an id is its string, and [`FromStr`] is the only way in for text.
 
 use crate::clock::Timestamp;
 use crate::entropy::Entropy;

@@ -5,8 +5,8 @@
 //! forgotten, its sweep finds what somebody changed on the runtime. Any number of loops may work on one store:
 //! each claim is a fenced lease.
 //!
-//! One pass goes: claim due rows → [`batch`] reads what they should be → [`decide`] says what to do → [`attempt`]
-//! does it, many at once → [`settler`] writes what came of it, in batches.
+//! One pass goes: claim due rows → `batch` reads what they should be → `decide` says what to do → `attempt`
+//! does it, many at once → `settler` writes what came of it, in batches.
 
 pub(crate) mod attempt;
 pub mod backoff;
