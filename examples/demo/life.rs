@@ -11,7 +11,7 @@ use powerloom_core::door::mutation::Action;
 use powerloom_core::door::outcome::Outcome;
 use powerloom_core::error::Error;
 use powerloom_core::id::SessionId;
-use powerloom_core::manifest::{ApplyOptions, Plan, StepResult, Through, Verb, apply, plan, resolve};
+use powerloom_core::manifest::{ApplyOptions, Plan, StepResult, Through, Verb, apply};
 use powerloom_core::reconcile::state::SyncStatus;
 use powerloom_core::record::{KindName, RecordRow};
 use powerloom_core::session::event::{EventSeq, SESSION_ENDED};
@@ -80,9 +80,7 @@ async fn steps(args: &Args, screen: Screen, house: &mut House) -> anyhow::Result
 
 async fn make_plan(house: &House, files: &[std::path::PathBuf]) -> anyhow::Result<Plan> {
     let parsed = intake::read(files, house.loom.catalogue())?;
-    let store = house.loom.store().as_ref();
-    let resolved = resolve(parsed.documents, house.loom.catalogue(), store, house.org.id).await?;
-    Ok(plan(&resolved)?)
+    Ok(Through::new(&house.loom, &house.org.admin_caller()).plan(parsed.documents).await?)
 }
 
 async fn apply_plan(house: &House, admin: &Caller, plan: &Plan, screen: Screen) -> anyhow::Result<()> {

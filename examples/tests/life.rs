@@ -10,9 +10,10 @@
 use powerloom_core::audit::AuditQuery;
 use powerloom_core::bootstrap::Organization;
 use powerloom_core::control_plane::ControlPlane;
+use powerloom_core::door::caller::Caller;
 use powerloom_core::door::mutation::Action;
 use powerloom_core::entropy::SystemEntropy;
-use powerloom_core::manifest::{ApplyOptions, ParseMode, Through, apply, parse, plan, resolve};
+use powerloom_core::manifest::{ApplyOptions, ParseMode, Through, apply, parse};
 use powerloom_core::reconcile::options::ReconcileOptions;
 use powerloom_core::reconcile::runner::ReconcilerLoop;
 use powerloom_core::record::RecordRow;
@@ -143,10 +144,10 @@ async fn a_manifest_and_a_direct_call_make_the_same_agent() {
     let text = "apiVersion: powerloom/v1\nkind: Agent\nmetadata: {name: code-reviewer, ou_path: /acme}\nspec: {display_name: Code Reviewer, model: claude-sonnet-4-6, system_prompt: Be concise., agent_kind: user, owner_principal_ref: 'user:admin@acme.com'}\n";
     let loom = &by_manifest.loom;
     let parsed = parse("agent.yaml", text, ParseMode::Strict, loom.catalogue()).unwrap();
-    let resolved =
-        resolve(parsed.documents, loom.catalogue(), loom.store().as_ref(), by_manifest.org.id).await.unwrap();
     let admin = by_manifest.org.admin_caller();
-    let report = apply(&plan(&resolved).unwrap(), &Through::new(loom, &admin), ApplyOptions::default()).await;
+    let door = Through::new(loom, &admin);
+    let plan = door.plan(parsed.documents).await.unwrap();
+    let report = apply(&plan, &door, ApplyOptions::default()).await;
     assert!(report.is_complete(), "{report}");
     let query =
         powerloom_core::store::RecordQuery { kind: Some("Agent".parse().unwrap()), ..Default::default() };
@@ -227,4 +228,23 @@ async fn an_archived_agent_leaves_the_runtime_and_its_name() {
     house.create("Agent", Some("code-reviewer"), house.agent_spec()).await;
     house.settle().await;
     assert!(house.verbs().await.contains(&"agent.archived".to_owned()));
+}
+
+/// A plan tells what a record holds: whoever may not read the record gets none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_shows_nothing_its_caller_may_not_read() {
+    let house = house().await;
+    house.create("Agent", Some("code-reviewer"), house.agent_spec()).await;
+    let action = Action::Create {
+        kind: "User".parse().unwrap(),
+        ou: Some(house.org.root_ou),
+        name: None,
+        spec: json!({ "email": "intern@acme.com" }).as_object().cloned().unwrap(),
+    };
+    let made = house.loom.submit(&house.org.admin_caller(), action).await.unwrap();
+    let intern = Caller::user(house.org.id, made.record().unwrap().meta.id);
+    let text = "kind: Agent\nmetadata: {name: code-reviewer, ou_path: /acme}\nspec: {system_prompt: What is it now?}\n";
+    let parsed = parse("agent.yaml", text, ParseMode::Lenient, house.loom.catalogue()).unwrap();
+    let error = Through::new(&house.loom, &intern).plan(parsed.documents).await.unwrap_err();
+    assert!(error.to_string().contains("agent:read") && !error.to_string().contains("concise"), "{error}");
 }

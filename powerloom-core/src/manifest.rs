@@ -49,7 +49,7 @@ pub use self::plan::{Plan, Step, Verb};
 pub use self::report::{Report, StepResult};
 pub use self::resolve::resolve;
 pub use self::target::Target;
-pub use self::through::Through;
+pub use self::through::{PlanError, Through};
 pub use self::tree::{MAX_BYTES, MAX_DEPTH, MAX_DOCUMENTS};
 pub use self::wanted::{ResolveError, Resolved};
 pub use self::written::{Names, to_manifest, written};

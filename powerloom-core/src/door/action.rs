@@ -11,4 +11,5 @@ pub(crate) mod invoke;
 pub(crate) mod move_ou;
 pub(crate) mod publish;
 pub(crate) mod reset;
+pub(crate) mod rewrap;
 pub(crate) mod update;

@@ -126,6 +126,8 @@ pub enum Action {
         /// The credential.
         credential: ResourceId,
     },
+    /// Brings up to 100 sealed secrets under the present master key after a rotation; unchanged once none is left.
+    RewrapSecrets {},
     /// Tries a parked resource again (row P44).
     ResetSync {
         /// Which.
@@ -173,6 +175,7 @@ impl Action {
             Self::PublishSkillVersion { .. } => "publish",
             Self::MoveOu { .. } => "move",
             Self::RotateCredential { .. } => "rotate",
+            Self::RewrapSecrets {} => "rewrap",
             Self::ResetSync { .. } => "reset_sync",
             Self::Invoke { .. } => "invoke",
             Self::CancelSession { .. } => "cancel",

@@ -12,6 +12,7 @@ use crate::door::action::invoke::{Invocation, cancel, invoke};
 use crate::door::action::move_ou::move_ou;
 use crate::door::action::publish::publish;
 use crate::door::action::reset::reset;
+use crate::door::action::rewrap::rewrap;
 use crate::door::action::update::update;
 use crate::door::caller::Caller;
 use crate::door::gate::{Hold, Proposal, Verdict};
@@ -282,6 +283,7 @@ async fn pass(work: &mut Work<'_>, action: &Action) -> Step<Draft> {
         Action::PublishSkillVersion { skill, files } => publish(work, *skill, files).await,
         Action::MoveOu { ou, to } => move_ou(work, *ou, *to).await,
         Action::RotateCredential { credential } => rotate(work, *credential).await,
+        Action::RewrapSecrets {} => rewrap(work).await,
         Action::ResetSync { target } => reset(work, target).await,
         Action::Invoke { agent, prompt, mode, title, timeout_seconds } => {
             let asked = Invocation {

@@ -1,4 +1,4 @@
-//! The way from a plan to the door of a [`ControlPlane`], as one caller.
+//! From documents to a plan, and from a plan to the door of a [`ControlPlane`], as one caller.
 
 use crate::control_plane::ControlPlane;
 use crate::door::caller::Caller;
@@ -8,11 +8,17 @@ use crate::error::Error;
 use crate::error_kind::ErrorKind;
 use crate::id::ResourceId;
 use crate::manifest::apply::Submit;
+use crate::manifest::diff::plan;
+use crate::manifest::document::Document;
+use crate::manifest::plan::Plan;
+use crate::manifest::resolve::resolve;
+use crate::manifest::wanted::ResolveError;
 use crate::record::{KindName, RecordRow, ResourceKey, Stage};
 use async_trait::async_trait;
 use std::time::Duration;
 
-/// Applies plans as a caller: every step is authorized, gated and audited like any other change of theirs.
+/// Plans and applies as a caller: nothing is shown that they may not read, and every step is authorized, gated and
+/// audited like any other change of theirs.
 #[derive(Debug, Clone, Copy)]
 pub struct Through<'a> {
     control_plane: &'a ControlPlane,
@@ -39,6 +45,53 @@ impl<'a> Through<'a> {
     pub const fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
+    }
+
+    /// Plans `documents` against what is there.
+    ///
+    /// A plan tells what a record holds, be it only that it is as wanted; the caller must be allowed to read each
+    /// record it is made from. [`resolve`] and [`plan`](crate::manifest::plan()) alone judge no permission.
+    ///
+    /// # Errors
+    /// [`PlanError::Resolve`] for documents that cannot be resolved, [`PlanError::Refused`] for records the caller may
+    /// not read.
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    pub async fn plan(&self, documents: Vec<Document>) -> Result<Plan, PlanError> {
+        let (catalogue, store) = (self.control_plane.catalogue(), self.control_plane.store());
+        let resolved = resolve(documents, catalogue, store.as_ref(), self.caller.org).await?;
+        let plan = plan(&resolved).map_err(ResolveError::from)?;
+        for step in &plan.steps {
+            if let Some(observed) = step.observed {
+                let key = ResourceKey { kind: step.target.kind.clone(), id: observed.id };
+                self.control_plane.get(self.caller, &key).await?;
+            }
+        }
+        Ok(plan)
+    }
+}
+
+/// Why documents could not be planned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// They cannot be resolved.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// The caller may not read what they are about.
+    #[error(transparent)]
+    Refused(#[from] Error),
+}
+
+impl PlanError {
+    /// What the caller can do.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Resolve(error) => error.kind(),
+            Self::Refused(error) => error.kind(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::secret::bytes::SecretBytes;
 use crate::secret::context::SealContext;
 use crate::secret::data_key::DataKey;
 use crate::secret::error::SecretError;
+use crate::secret::key_id::KeyId;
 use crate::secret::provider::{KeyProvider, WrapNonce};
 use crate::secret::sealed::SealedSecret;
 use std::sync::Arc;
@@ -76,6 +77,14 @@ impl Sealer {
         let wrapped = self.keys.wrap_key(&key_id, &data_key, &wrap_nonce, &associated).await?;
         check_wrapped(&wrapped)?;
         Ok(SealedSecret { key_id, wrapped, commitment, nonce, ciphertext })
+    }
+
+    /// The master key that new secrets are sealed under.
+    ///
+    /// # Errors
+    /// [`SecretError::KeyUnavailable`] if the provider cannot say.
+    pub async fn current_key_id(&self) -> Result<KeyId, SecretError> {
+        self.keys.current_key_id().await
     }
 
     /// Opens what was sealed for exactly this `context`.

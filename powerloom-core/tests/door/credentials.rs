@@ -2,6 +2,8 @@
 
 use crate::world::{code, denied, kind, world};
 use powerloom_core::door::mutation::Action;
+use powerloom_core::door::outcome::Outcome;
+use powerloom_core::entropy::SystemEntropy;
 use powerloom_core::record::RecordRow;
 use powerloom_core::store::RecordQuery;
 use serde_json::json;
@@ -125,4 +127,40 @@ async fn a_rotated_credential_has_another_bearer() {
     w.cp.submit(&w.admin, Action::RotateCredential { credential: row.meta.id }).await.unwrap();
     assert_ne!(w.row(&row.key()).await.status["fingerprint"], before);
     assert_ne!(w.desired(&row.key()).await, desired);
+}
+
+/// C5: after a rotation of the master key old secrets still open, new ones use the new key, and re-wrapping brings the
+/// old ones along, a hundred at a time, until the old key can be destroyed.
+#[tokio::test]
+async fn a_rotated_master_key_takes_the_old_secrets_along() {
+    let w = world().await;
+    for number in 0..3 {
+        let agent = w.agent(w.root(), &format!("agent-{number}")).await;
+        for server in 0..18 {
+            let server = w.server(w.root(), &format!("server-{number}-{server}")).await;
+            w.try_create(&w.admin, "Credential", None, None, binding(&agent, &server)).await.unwrap();
+        }
+    }
+    let old = key_ids(&w).await;
+    assert_eq!((old.len(), old.values().sum::<usize>()), (1, 54));
+    let unchanged = w.cp.submit(&w.admin, Action::RewrapSecrets {}).await.unwrap();
+    assert!(matches!(unchanged, Outcome::Unchanged { .. }));
+    let new = w.keys.rotate(&SystemEntropy);
+    w.cp.submit(&w.admin, Action::RewrapSecrets {}).await.unwrap();
+    assert_eq!(key_ids(&w).await.into_iter().collect::<Vec<_>>(), [(new.to_string(), 54)]);
+    assert!(matches!(
+        w.cp.submit(&w.admin, Action::RewrapSecrets {}).await.unwrap(),
+        Outcome::Unchanged { .. }
+    ));
+    let (_, nobody) = w.user(w.root(), "nobody@acme.com").await;
+    denied(w.cp.submit(&nobody, Action::RewrapSecrets {}).await);
+}
+
+/// How many secrets are under which master key.
+async fn key_ids(w: &crate::world::World) -> std::collections::BTreeMap<String, usize> {
+    let mut counts = std::collections::BTreeMap::new();
+    for (_, sealed) in w.cp.store().secrets(w.org.id, None, 1000).await.unwrap() {
+        *counts.entry(sealed.key_id().to_string()).or_default() += 1;
+    }
+    counts
 }

@@ -20,6 +20,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) org: Organization,
     pub(crate) admin: Caller,
+    pub(crate) keys: Arc<MemoryKeys>,
     _folder: Box<dyn std::any::Any + Send>,
 }
 
@@ -42,11 +43,11 @@ async fn build(
     let builder = ControlPlane::builder(store)
         .clock(clock.clone())
         .entropy(Arc::new(SeededEntropy::new(42)))
-        .keys(keys);
+        .keys(keys.clone());
     let cp = with(builder).build();
     let org = cp.bootstrap(&"acme".parse().unwrap(), &"admin@acme.com".parse().unwrap()).await.unwrap();
     let admin = org.admin_caller();
-    World { cp, clock, org, admin, _folder: folder }
+    World { cp, clock, org, admin, keys, _folder: folder }
 }
 
 pub(crate) fn kind(name: &str) -> KindName {
