@@ -107,7 +107,13 @@ impl Plane {
                     self.audit_denial(&work, detail).await?;
                     return Err(Error::Denied(decision));
                 }
-                Err(Halt::Error(error)) => return Err(error),
+                Err(Halt::Error(error)) => {
+                    // The same request may have been answered since the pass looked: then it stumbles over what that made.
+                    return match work.replay().await {
+                        Err(Halt::Replay(outcome)) => Ok(*outcome),
+                        _ => Err(error),
+                    };
+                }
                 Ok(draft) if draft.unchanged => {
                     return Ok(Outcome::Unchanged { record: draft.record.map(Box::new) });
                 }
