@@ -6,6 +6,7 @@ pub(crate) mod authz_cache;
 pub mod bootstrap;
 pub mod canonical_json;
 pub mod clock;
+pub mod collection;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod control_plane;

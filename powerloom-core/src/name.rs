@@ -106,7 +106,8 @@ mod tests {
         for good in ["a", "code-reviewer", "0", "x-"] {
             assert!(good.parse::<Name>().is_ok(), "{good}");
         }
-        for bad in ["", "-a", "A", "a_b", "a b", "é", "x#y", "a@b", "a/b", "a:b", "{{foo}}", &"x".repeat(64)] {
+        for bad in ["", "-a", "A", "a_b", "a b", "é", "x#y", "a@b", "a/b", "a:b", "{{foo}}", &"x".repeat(64)]
+        {
             assert!(bad.parse::<Name>().is_err(), "{bad}");
         }
     }

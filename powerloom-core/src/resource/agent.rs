@@ -86,6 +86,25 @@ pub struct AgentSpec {
     pub session_timeout_seconds: Option<u32>,
 }
 
+impl AgentSpec {
+    /// An agent of this model and kind that `owner` is responsible for; everything else is left out.
+    #[must_use]
+    pub fn new(model: impl Into<String>, agent_kind: AgentKind, owner: Principal) -> Self {
+        Self {
+            display_name: None,
+            description: None,
+            model: model.into(),
+            system_prompt: None,
+            agent_kind,
+            owner_principal: owner,
+            skills: Vec::new(),
+            mcp_servers: Vec::new(),
+            permission_boundary: None,
+            session_timeout_seconds: None,
+        }
+    }
+}
+
 impl Schema for Agent {
     const KIND: KindName = KindName::known("Agent");
     type Spec = AgentSpec;
