@@ -7,7 +7,7 @@ use std::time::Duration;
 pub fn cpu() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    // The state is a letter and drops out: utime and stime are the 11th and 12th number after it.
-    let ticks = after_name.split_whitespace().filter_map(|field| field.parse::<u64>().ok()).skip(10).take(2);
+    // Of the fields after the name, utime and stime are the 12th and 13th.
+    let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
     Duration::from_millis(ticks.sum::<u64>() * 10)
 }
