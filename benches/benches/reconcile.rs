@@ -12,6 +12,7 @@
     reason = "a bench stops at the first surprise"
 )]
 
+use powerloom_benches::cpu::cpu;
 use powerloom_core::conformance::fake_runtime::FakeRuntime;
 use powerloom_core::control_plane::ControlPlane;
 use powerloom_core::door::mutation::Action;
@@ -26,15 +27,6 @@ use std::time::{Duration, Instant};
 const OBJECTS: usize = 10_000;
 const AT_ONCE: usize = 64;
 const ROUNDS: usize = 3;
-
-/// User and system time of this process.
-fn cpu() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let after_name = stat.rsplit_once(')').unwrap().1;
-    // utime and stime are the 12th and 13th word after the name.
-    let ticks = after_name.split_whitespace().skip(11).take(2).map(|word| word.parse::<u64>().unwrap());
-    Duration::from_millis(ticks.sum::<u64>() * 10)
-}
 
 /// The bare calls: the same fake runtime's time, nothing else.
 async fn limit(latency: Duration) {

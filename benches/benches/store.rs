@@ -12,21 +12,29 @@
     reason = "a bench stops at the first surprise"
 )]
 
+use powerloom_benches::cpu::cpu;
 use powerloom_benches::ratio::{compare, is_listing};
+use powerloom_core::clock::{Clock as _, SystemClock};
 use powerloom_core::conformance::world::{AGENT, at, draft, org, put, record};
-use powerloom_core::id::OrgId;
+use powerloom_core::entropy::SystemEntropy;
+use powerloom_core::id::{OrgId, ResourceId};
 use powerloom_core::store::{Commit, Precondition, Store};
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+use uuid::Uuid;
 
 const OPERATIONS: u32 = 640;
 const CALLERS: u32 = 64;
 
-/// One record made, with its precondition and its audit entry: what the door commits for a `create`.
+/// One record made, with its precondition and its audit entry: what the door commits for a `create`. As there, ids
+/// are of the present moment and many records share an OU.
 fn mutation(org: OrgId) -> Commit {
     let mut row = record(org, AGENT, "code-reviewer");
+    row.meta.id = ResourceId::generate(SystemClock.now(), &SystemEntropy);
+    row.meta.ou = ResourceId::from_uuid(Uuid::from_u128(1));
     row.unique_key = row.meta.id.to_string();
     Commit {
         expect: vec![Precondition::RecordVersion { key: row.key(), version: 0 }, Precondition::AuthzEpoch(0)],
@@ -56,20 +64,51 @@ fn bare(folder: &Path, bytes: &[u8]) -> Duration {
 }
 
 /// The same number of mutations, dealt out to callers of whom each waits for its own answer.
-async fn commits(store: &Arc<dyn Store>, org: OrgId, callers: u32) -> Duration {
-    let began = Instant::now();
-    let callers = (0..callers).map(|_| {
-        let store = Arc::clone(store);
-        tokio::spawn(async move {
-            for _ in 0..OPERATIONS / callers {
-                store.commit(mutation(org)).await.unwrap();
-            }
-        })
-    });
-    for caller in futures::future::join_all(callers).await {
-        caller.unwrap();
+struct Callers {
+    runtime: Runtime,
+    store: Arc<dyn Store>,
+    org: OrgId,
+}
+
+impl Callers {
+    fn commit(&self, callers: u32) -> Duration {
+        let began = Instant::now();
+        let callers: Vec<_> = (0..callers)
+            .map(|_| {
+                let (store, org) = (Arc::clone(&self.store), self.org);
+                self.runtime.spawn(async move {
+                    for _ in 0..OPERATIONS / callers {
+                        store.commit(mutation(org)).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for caller in callers {
+            self.runtime.block_on(caller).unwrap();
+        }
+        began.elapsed()
     }
-    began.elapsed()
+}
+
+/// Adds up the processor time that runs of [`OPERATIONS`] take.
+#[derive(Default)]
+struct Used {
+    time: Duration,
+    runs: u32,
+}
+
+impl Used {
+    fn by(&mut self, run: impl FnOnce() -> Duration) -> Duration {
+        let before = cpu();
+        let elapsed = run();
+        self.time += cpu() - before;
+        self.runs += 1;
+        elapsed
+    }
+
+    fn micros_each(&self) -> f64 {
+        self.time.as_secs_f64() * 1e6 / f64::from(self.runs * OPERATIONS)
+    }
 }
 
 fn main() {
@@ -82,9 +121,23 @@ fn main() {
     let store = runtime.block_on(powerloom_store::open(&url)).unwrap();
     let org = runtime.block_on(org(&*store, "acme"));
     let bytes = same_bytes(org);
-    let one = &mut || runtime.block_on(commits(&store, org, 1));
-    let question = "one caller against write + fdatasync (gate 0.50)";
-    compare(question, OPERATIONS, &mut || bare(folder.path(), &bytes), one);
-    let many = &mut || runtime.block_on(commits(&store, org, CALLERS));
-    compare("64 callers against one (gate 10)", OPERATIONS, one, many);
+    let callers = Callers { runtime, store, org };
+    let (mut one, mut many) = (Used::default(), Used::default());
+    compare(
+        "one caller against write + fdatasync (gate 0.50)",
+        OPERATIONS,
+        &mut || bare(folder.path(), &bytes),
+        &mut || callers.commit(1),
+    );
+    compare(
+        "64 callers against one (gate 10)",
+        OPERATIONS,
+        &mut || one.by(|| callers.commit(1)),
+        &mut || many.by(|| callers.commit(CALLERS)),
+    );
+    println!(
+        "processor time per commit: one caller {:.0} us, 64 callers {:.0} us",
+        one.micros_each(),
+        many.micros_each()
+    );
 }

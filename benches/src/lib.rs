@@ -1,3 +1,4 @@
 //! Questions about speed, each next to the limit of the machine.
 
+pub mod cpu;
 pub mod ratio;

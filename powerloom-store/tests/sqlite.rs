@@ -13,11 +13,12 @@ use futures::future::join_all;
 use powerloom_core::conformance::world::{
     self, AGENT, at, chain, draft, org, put, put_audited, record, write,
 };
+use powerloom_core::digest::Digest;
 use powerloom_core::error_kind::ErrorKind;
 use powerloom_core::id::OrgId;
 use powerloom_core::record::RecordRow;
-use powerloom_core::store::{Commit, Store, StoreError};
-use powerloom_store::OpenError;
+use powerloom_core::store::{Commit, Commits as _, IdempotencyRow, Store, StoreError, Write};
+use powerloom_store::{OpenError, SqliteConfig, SqliteStore};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -132,6 +133,122 @@ async fn a_failing_audit_append_refuses_its_own_change_only() {
         assert_eq!(store.record(org, &row.key()).await.unwrap().is_some(), answer.is_ok());
     }
     assert_eq!(chain(&*store, org).await.len(), 16);
+}
+
+/// A commit that inserts into every table there is.
+fn everywhere(org: OrgId) -> Commit {
+    let mut row = record(org, AGENT, "a");
+    row.spec = serde_json::json!("x".repeat(20_000));
+    row.refs = vec![record(org, AGENT, "b").key()];
+    let session = world::session(org, world::session_id(0));
+    let bytes = vec![b'x'; 20_000];
+    let answer = IdempotencyRow {
+        key: "k".to_owned(),
+        fingerprint: Digest::of(b"k"),
+        outcome: serde_json::json!("x".repeat(10_000)),
+        expires_at: at(60),
+    };
+    let write = vec![
+        put(&row),
+        Write::BumpAuthzEpoch,
+        Write::Desire { key: row.key(), desired: Digest::of(b"a") },
+        Write::PutSession(Box::new(session.clone())),
+        Write::AppendEvents { session: session.id, events: vec![world::event(Some("e"))] },
+        Write::PutTicket(world::ticket(org, session.id, "t")),
+        Write::HoldStream { session: session.id, holder: "h".to_owned(), until: at(60) },
+        Write::PutSecret { owner: row.meta.id, sealed: world::sealed(1) },
+        Write::PutBlob { digest: Digest::of(&bytes), bytes: bytes.into() },
+        Write::PutIdempotency(answer),
+    ];
+    Commit { write, audit: vec![draft("agent.create", "a")], ..Commit::new(org, at(0)) }
+}
+
+async fn tables(raw: &mut SqliteConnection) -> Vec<String> {
+    let names = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name";
+    sqlx::query_scalar(names).fetch_all(raw).await.unwrap()
+}
+
+/// Everything in the file that a commit of [`everywhere`] changes: how many rows each table has, and the epoch.
+async fn contents(raw: &mut SqliteConnection) -> Vec<(String, i64)> {
+    let mut found = Vec::new();
+    for table in tables(raw).await {
+        let count = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+        let count = sqlx::query_scalar(count).fetch_one(&mut *raw).await.unwrap();
+        found.push((table, count));
+    }
+    let epoch = "SELECT sum(body ->> 'authz_epoch') FROM orgs";
+    found.push(("epoch".to_owned(), sqlx::query_scalar(epoch).fetch_one(raw).await.unwrap()));
+    found
+}
+
+/// S4: whichever table cannot be written, the commit is refused, nothing of it stays, and it succeeds once it can.
+#[tokio::test]
+async fn whichever_statement_fails_nothing_of_the_commit_is_written() {
+    let file = File::new();
+    let store = file.store().await;
+    let org = org(&*store, "acme").await;
+    let mut raw = file.raw().await;
+    let before = contents(&mut raw).await;
+    for table in tables(&mut raw).await {
+        let fault = format!(
+            "CREATE TRIGGER fault BEFORE INSERT ON {table} BEGIN SELECT RAISE (ABORT, 'the disk is on fire'); END"
+        );
+        run(&mut raw, &fault).await.unwrap();
+        assert!(store.commit(everywhere(org)).await.is_err(), "{table} is not written");
+        assert_eq!(contents(&mut raw).await, before, "{table}");
+        run(&mut raw, "DROP TRIGGER fault").await.unwrap();
+    }
+    store.commit(everywhere(org)).await.unwrap();
+    let after = contents(&mut raw).await;
+    for ((table, before), (_, after)) in before.iter().zip(&after).filter(|((table, _), _)| table != "orgs") {
+        assert!(after > before, "{table} is not written");
+    }
+}
+
+/// S4: whichever page is the one that does not fit any more, nothing of the commit is written.
+#[tokio::test]
+async fn whichever_page_does_not_fit_nothing_of_the_commit_is_written() {
+    let file = File::new();
+    let org = org(&*file.store().await, "acme").await;
+    let mut raw = file.raw().await;
+    let mut config = SqliteConfig::new(file.path());
+    let before = contents(&mut raw).await;
+    let pages: u32 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut raw).await.unwrap();
+    let mut refused = 0;
+    loop {
+        config.max_bytes = Some(u64::from(pages + refused) * 4096);
+        let store = SqliteStore::open(&config).await.unwrap();
+        match store.commit(everywhere(org)).await {
+            Ok(_) => break,
+            Err(error) => {
+                assert!(matches!(error, StoreError::Unavailable { maybe_applied: false, .. }), "{error:?}")
+            }
+        }
+        assert_eq!(contents(&mut raw).await, before, "{refused} pages");
+        refused += 1;
+        assert!(refused < 100, "a commit of 50 kilobytes does not need so many pages");
+    }
+    assert!(refused > 10, "only {refused} pages were refused: nothing was tested");
+    assert_ne!(contents(&mut raw).await, before);
+}
+
+/// The last handle goes while calls are queued: they are all done, and what they did is in the file.
+#[tokio::test]
+async fn what_is_queued_is_done_when_the_last_handle_goes() {
+    let file = File::new();
+    let store = file.store().await;
+    let org = org(&*store, "acme").await;
+    let calls: Vec<_> = (0..300)
+        .map(|n| {
+            let store = Arc::clone(&store);
+            async move { store.commit(audited(&record(org, AGENT, &n.to_string()), "agent.create")).await }
+        })
+        .collect();
+    drop(store);
+    for answer in join_all(calls).await {
+        answer.unwrap();
+    }
+    assert_eq!(chain(&*file.store().await, org).await.len(), 300);
 }
 
 #[tokio::test]

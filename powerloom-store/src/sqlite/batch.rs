@@ -14,7 +14,7 @@ enum Argument {
 }
 
 /// Statements and their arguments. A set of rows travels as one argument, a JSON array that the statement
-/// reads with `json_each(?)`; so the text of a statement does not depend on how many rows there are, and its plan is
+/// reads with `jsonb_each(?)`; so the text of a statement does not depend on how many rows there are, and its plan is
 /// prepared once.
 ///
 /// Only texts of this program become SQL; whatever a caller gave is an argument.

@@ -12,52 +12,52 @@ use serde::Serialize;
 use std::time::Duration;
 
 const ORGS: &str = "INSERT INTO orgs (id, slug, paused_until, body) \
-     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true \
+     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?) WHERE true \
      ON CONFLICT (id) DO UPDATE SET paused_until = excluded.paused_until, body = excluded.body";
 const RECORDS: &str = "INSERT INTO records (org, kind, id, ou, name, archived, body) \
      SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 \
-     FROM json_each(?) WHERE true \
+     FROM jsonb_each(?) WHERE true \
      ON CONFLICT (org, kind, id) DO UPDATE \
      SET ou = excluded.ou, name = excluded.name, archived = excluded.archived, body = excluded.body";
 const NAMES_GONE: &str = "DELETE FROM names WHERE (org, kind, unique_key) IN \
-     (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?))";
+     (SELECT value ->> 0, value ->> 1, value ->> 2 FROM jsonb_each(?))";
 const NAMES: &str = "INSERT INTO names (org, kind, unique_key, id) \
-     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true \
+     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?) WHERE true \
      ON CONFLICT (org, kind, unique_key) DO UPDATE SET id = excluded.id";
 const REFS_GONE: &str = "DELETE FROM refs WHERE (org, target_kind, target_id, kind, id) IN \
-     (SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?))";
+     (SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM jsonb_each(?))";
 const REFS: &str = "INSERT INTO refs (org, target_kind, target_id, kind, id) \
-     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?) WHERE true \
+     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM jsonb_each(?) WHERE true \
      ON CONFLICT DO NOTHING";
 const SYNC: &str = "INSERT INTO sync (org, kind, id, due_at, in_sync, body) \
-     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?) WHERE true \
+     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM jsonb_each(?) WHERE true \
      ON CONFLICT (org, kind, id) DO UPDATE \
      SET due_at = excluded.due_at, in_sync = excluded.in_sync, body = excluded.body";
 const SESSIONS: &str = "INSERT INTO sessions (org, id, agent, free_at, body) \
-     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?) WHERE true \
+     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM jsonb_each(?) WHERE true \
      ON CONFLICT (org, id) DO UPDATE SET agent = excluded.agent, free_at = excluded.free_at, body = excluded.body";
 const EVENTS: &str = "INSERT INTO events (org, session, seq, event_id, body) \
-     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)";
-const TICKETS_GONE: &str = "DELETE FROM tickets WHERE digest IN (SELECT value FROM json_each(?))";
+     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM jsonb_each(?)";
+const TICKETS_GONE: &str = "DELETE FROM tickets WHERE digest IN (SELECT value FROM jsonb_each(?))";
 const TICKETS: &str = "INSERT INTO tickets (digest, org, expires_at, body) \
-     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true \
+     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?) WHERE true \
      ON CONFLICT (digest) DO UPDATE SET org = excluded.org, expires_at = excluded.expires_at, body = excluded.body";
 const TICKETS_EXPIRED: &str = "DELETE FROM tickets WHERE digest IN \
      (SELECT digest FROM tickets WHERE expires_at < ? ORDER BY expires_at LIMIT 64)";
 const STREAMS_GONE: &str = "DELETE FROM streams WHERE (org, session) IN \
-     (SELECT value ->> 0, value ->> 1 FROM json_each(?))";
+     (SELECT value ->> 0, value ->> 1 FROM jsonb_each(?))";
 const STREAMS: &str = "INSERT INTO streams (org, session, holder, until) \
-     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true \
+     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?) WHERE true \
      ON CONFLICT (org, session) DO UPDATE SET holder = excluded.holder, until = excluded.until";
 const SECRETS_GONE: &str = "DELETE FROM secrets WHERE (org, owner) IN \
-     (SELECT value ->> 0, value ->> 1 FROM json_each(?))";
+     (SELECT value ->> 0, value ->> 1 FROM jsonb_each(?))";
 const SECRETS: &str = "INSERT INTO secrets (org, owner, sealed) \
-     SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true \
+     SELECT value ->> 0, value ->> 1, value ->> 2 FROM jsonb_each(?) WHERE true \
      ON CONFLICT (org, owner) DO UPDATE SET sealed = excluded.sealed";
 const BLOB: &str = "INSERT INTO blobs (org, digest, bytes) VALUES (?, ?, ?) \
      ON CONFLICT (org, digest) DO UPDATE SET bytes = excluded.bytes";
 const IDEMPOTENCY: &str = "INSERT INTO idempotency (org, key, expires_at, body) \
-     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true \
+     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?) WHERE true \
      ON CONFLICT (org, key) DO UPDATE SET expires_at = excluded.expires_at, body = excluded.body";
 const IDEMPOTENCY_EXPIRED: &str = "DELETE FROM idempotency WHERE rowid IN \
      (SELECT rowid FROM idempotency WHERE expires_at < ? ORDER BY expires_at LIMIT 64)";
@@ -65,9 +65,9 @@ const AUDIT: &str = "INSERT INTO audit_rows (org, seq, v, ts, actor, verb, resou
      session, approval, change_hash, prev_hash, hash, row) \
      SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
      value ->> 8, value ->> 9, value ->> 10, unhex(value ->> 11), unhex(value ->> 12), unhex(value ->> 13), \
-     value ->> 14 FROM json_each(?)";
+     value ->> 14 FROM jsonb_each(?)";
 const PAYLOADS: &str = "INSERT INTO audit_payloads (org, seq, payload, salt) \
-     SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3) FROM json_each(?)";
+     SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3) FROM jsonb_each(?)";
 const ERASED: &str = "DELETE FROM audit_payloads WHERE org = ? AND seq = ?";
 
 /// How long what has expired is kept all the same, so that a step of the clock shows nothing.

@@ -16,29 +16,29 @@ use sqlx::sqlite::SqliteRow;
 
 // Every statement says in its first column what its rows are. CROSS JOIN pins the order: first the keys that were
 // asked for, then an index look-up for each.
-const ORGS: &str = "SELECT 0, o.body FROM json_each(?) j CROSS JOIN orgs o ON o.id = j.value";
-const SLUGS: &str = "SELECT 1, o.slug, o.id FROM json_each(?) j CROSS JOIN orgs o ON o.slug = j.value";
-const RECORDS: &str = "SELECT 2, r.body FROM json_each(?) j CROSS JOIN records r \
+const ORGS: &str = "SELECT 0, o.body FROM jsonb_each(?) j CROSS JOIN orgs o ON o.id = j.value";
+const SLUGS: &str = "SELECT 1, o.slug, o.id FROM jsonb_each(?) j CROSS JOIN orgs o ON o.slug = j.value";
+const RECORDS: &str = "SELECT 2, r.body FROM jsonb_each(?) j CROSS JOIN records r \
      ON r.org = j.value ->> 0 AND r.kind = j.value ->> 1 AND r.id = j.value ->> 2";
-const NAMES: &str = "SELECT 3, n.org, n.kind, n.unique_key, n.id FROM json_each(?) j CROSS JOIN names n \
+const NAMES: &str = "SELECT 3, n.org, n.kind, n.unique_key, n.id FROM jsonb_each(?) j CROSS JOIN names n \
      ON n.org = j.value ->> 0 AND n.kind = j.value ->> 1 AND n.unique_key = j.value ->> 2";
-const REFS: &str = "SELECT 4, r.org, r.target_kind, r.target_id, r.kind, r.id FROM json_each(?) j CROSS JOIN refs r \
+const REFS: &str = "SELECT 4, r.org, r.target_kind, r.target_id, r.kind, r.id FROM jsonb_each(?) j CROSS JOIN refs r \
      ON r.org = j.value ->> 0 AND r.target_kind = j.value ->> 1 AND r.target_id = j.value ->> 2";
-const MEMBERS: &str = "SELECT 5, r.org, r.ou, r.kind, r.id FROM json_each(?) j CROSS JOIN records r \
+const MEMBERS: &str = "SELECT 5, r.org, r.ou, r.kind, r.id FROM jsonb_each(?) j CROSS JOIN records r \
      ON r.org = j.value ->> 0 AND r.ou = j.value ->> 1 AND r.archived = 0";
-const SYNC: &str = "SELECT 6, s.org, s.body FROM json_each(?) j CROSS JOIN sync s \
+const SYNC: &str = "SELECT 6, s.org, s.body FROM jsonb_each(?) j CROSS JOIN sync s \
      ON s.org = j.value ->> 0 AND s.kind = j.value ->> 1 AND s.id = j.value ->> 2";
 const SESSIONS: &str = "SELECT 7, s.body, \
      coalesce((SELECT max(e.seq) FROM events e WHERE e.org = s.org AND e.session = s.id), 0) \
-     FROM json_each(?) j CROSS JOIN sessions s ON s.org = j.value ->> 0 AND s.id = j.value ->> 1";
-const EVENT_IDS: &str = "SELECT 8, e.org, e.session, e.event_id FROM json_each(?) j CROSS JOIN events e \
+     FROM jsonb_each(?) j CROSS JOIN sessions s ON s.org = j.value ->> 0 AND s.id = j.value ->> 1";
+const EVENT_IDS: &str = "SELECT 8, e.org, e.session, e.event_id FROM jsonb_each(?) j CROSS JOIN events e \
      ON e.org = j.value ->> 0 AND e.session = j.value ->> 1 AND e.event_id = j.value ->> 2";
-const TICKETS: &str = "SELECT 9, t.body FROM json_each(?) j CROSS JOIN tickets t ON t.digest = j.value";
-const STREAMS: &str = "SELECT 10, s.org, s.session, s.holder, s.until FROM json_each(?) j CROSS JOIN streams s \
+const TICKETS: &str = "SELECT 9, t.body FROM jsonb_each(?) j CROSS JOIN tickets t ON t.digest = j.value";
+const STREAMS: &str = "SELECT 10, s.org, s.session, s.holder, s.until FROM jsonb_each(?) j CROSS JOIN streams s \
      ON s.org = j.value ->> 0 AND s.session = j.value ->> 1";
-const IDEMPOTENCY: &str = "SELECT 11, i.org, i.body FROM json_each(?) j CROSS JOIN idempotency i \
+const IDEMPOTENCY: &str = "SELECT 11, i.org, i.body FROM jsonb_each(?) j CROSS JOIN idempotency i \
      ON i.org = j.value ->> 0 AND i.key = j.value ->> 1";
-const HEADS: &str = "SELECT 12, a.org, a.seq, a.hash FROM json_each(?) j CROSS JOIN audit_rows a \
+const HEADS: &str = "SELECT 12, a.org, a.seq, a.hash FROM jsonb_each(?) j CROSS JOIN audit_rows a \
      ON a.org = j.value AND a.seq = (SELECT max(b.seq) FROM audit_rows b WHERE b.org = j.value)";
 /// Every organization's longest due row, then every organization's second, and so on.
 const DUE: &str = "SELECT 6, s.org, s.body FROM ( \
@@ -46,7 +46,7 @@ const DUE: &str = "SELECT 6, s.org, s.body FROM ( \
          row_number() OVER (PARTITION BY d.org ORDER BY d.due_at, d.kind, d.id) AS turn \
        FROM sync d \
        WHERE d.due_at <= ?1 AND d.org NOT IN (SELECT o.id FROM orgs o WHERE o.paused_until > ?1) \
-         AND d.kind NOT IN (SELECT k.value FROM json_each(?2) k) \
+         AND d.kind NOT IN (SELECT k.value FROM jsonb_each(?2) k) \
        ORDER BY turn, d.due_at, d.org, d.kind, d.id LIMIT ?3) c \
      CROSS JOIN sync s ON s.org = c.org AND s.kind = c.kind AND s.id = c.id";
 const FREE: &str = "SELECT 7, s.body, \

@@ -85,8 +85,13 @@ async fn connect(config: &SqliteConfig) -> Result<SqliteConnection, OpenError> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("recursive_triggers", "ON")
-        // A log that has grown is cut to this again once it is written back.
-        .pragma("journal_size_limit", "67108864");
+        // So many pages wait in the log before they go to their place: most of them change again before that.
+        .pragma("wal_autocheckpoint", "8192")
+        // A log that has grown beyond this is cut to it once it is written back.
+        .pragma("journal_size_limit", "67108864")
+        // What a statement may have to undo, and pages that are read again, stay in memory (the latter up to 64 MiB).
+        .pragma("temp_store", "MEMORY")
+        .pragma("cache_size", "-65536");
     if let Some(bytes) = config.max_bytes {
         options = options.pragma("max_page_count", (bytes / PAGE_BYTES).to_string());
     }
