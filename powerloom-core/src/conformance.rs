@@ -3,13 +3,15 @@
 //! Each case is a plain `async fn(&dyn Store)` that needs a fresh, empty store and panics where a guarantee is not kept.
 //! [`store_conformance!`](crate::store_conformance) makes a test of every one:
 //!
-//! ```ignore
+//! ```
+//! # fn main() {}
 //! mod tests {
+//!     use powerloom_core::store::Store;
 //!     use std::sync::Arc;
 //!
-//!     // Gives the store, and whatever must live as long as it does.
-//!     async fn fresh() -> (Arc<dyn powerloom_core::store::Store>, ()) {
-//!         (Arc::new(MyStore::new()), ())
+//!     // Gives a fresh store of yours (here: ours), and whatever must live as long as it does.
+//!     async fn fresh() -> (Arc<dyn Store>, ()) {
+//!         (powerloom_store::open("memory:").await.unwrap(), ())
 //!     }
 //!
 //!     powerloom_core::store_conformance!(my_store, fresh());
