@@ -4,10 +4,9 @@
 //! another place in the tree; and given back by lifting a deny. Each of these needs every permission concerned, where
 //! it counts, or `role:escalate` there.
 
-use crate::authz::Effect;
-use crate::authz::RoleRef;
+use crate::authz::{Effect, MAX_NESTING, RoleRef};
 use crate::authz_cache::permissions;
-use crate::door::work::Work;
+use crate::door::work::{Halt, Step, Work};
 use crate::error::{Conflict, Result};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
@@ -25,34 +24,33 @@ use serde_json::Value;
 
 impl Work<'_> {
     /// Refuses a checked spec by which the caller would give away, or come by, what they do not hold.
-    pub(crate) async fn guard_escalation(&self, row: &RecordRow, before: Option<&Value>) -> Result<()> {
+    pub(crate) async fn guard_escalation(&self, row: &RecordRow, before: Option<&Value>) -> Step<()> {
         let ou = row.meta.ou;
         match row.kind.as_str() {
             "RoleBinding" => {
                 let spec = read::<RoleBindingSpec>(&row.spec)?;
                 self.refuse_unusable(&spec.role, ou).await?;
-                if spec.effect == Effect::Allow { self.guard_role(&spec.role, ou, ou).await } else { Ok(()) }
+                if spec.effect == Effect::Allow {
+                    self.guard_role(&spec.role, ou, ou).await?;
+                }
             }
-            "Role" => self.guard_role_edit(row, before).await,
+            "Role" => self.guard_role_edit(row, before).await?,
             "GroupMembership" => {
                 let spec = read::<GroupMembershipSpec>(&row.spec)?;
-                if let Some(path) = self.snapshot.membership_cycle(spec.group, &spec.member) {
-                    return Err(
-                        Conflict::Cycle { path: path.iter().map(ToString::to_string).collect() }.into()
-                    );
-                }
-                self.guard_group(spec.group, Effect::Allow).await
+                self.refuse_nesting(&spec)?;
+                self.guard_group(spec.group, Effect::Allow).await?;
             }
             "User" => match before {
-                None => self.guard_named(&self.ancestry(ou).await?, Effect::Allow).await,
+                None => self.guard_named(&self.ancestry(ou).await?, Effect::Allow).await?,
                 Some(before) if before.get("disabled") != row.spec.get("disabled") => {
-                    self.require(Permission::USER_DISABLE, ou)
+                    self.require(Permission::USER_DISABLE, ou)?;
                 }
-                Some(_) => Ok(()),
+                Some(_) => {}
             },
-            "Agent" => self.guard_owner(&read(&row.spec)?, before, ou),
-            _ => Ok(()),
+            "Agent" => self.guard_owner(&read(&row.spec)?, before, ou)?,
+            _ => {}
         }
+        Ok(())
     }
 
     /// Lifting a deny gives back what it takes: `gone` are the rows about to be archived.
@@ -143,6 +141,22 @@ impl Work<'_> {
         }
         let allowed = "a role of this OU or of one above: a custom role is usable in its own OU and below";
         Err(Invalid::new("role", role, allowed).within("spec").into())
+    }
+
+    /// Groups neither contain themselves nor one another deeper than is followed.
+    fn refuse_nesting(&self, spec: &GroupMembershipSpec) -> Step<()> {
+        let Principal::Group(_) = &spec.member else { return Ok(()) };
+        if !self.snapshot.knows(&spec.member) || !self.snapshot.knows(&Principal::Group(spec.group)) {
+            return Err(Halt::Outdated);
+        }
+        if let Some(path) = self.snapshot.membership_cycle(spec.group, &spec.member) {
+            return Err(Conflict::Cycle { path: path.iter().map(ToString::to_string).collect() }.into());
+        }
+        if self.snapshot.membership_too_deep(spec.group, &spec.member) {
+            let allowed = format!("a member that makes at most {MAX_NESTING} groups within one another");
+            return Err(Invalid::new("member", &spec.member, allowed).within("spec").into());
+        }
+        Ok(())
     }
 
     /// Only what is new in a role is given, where it may be bound; what it loses is lifted wherever it denies.
