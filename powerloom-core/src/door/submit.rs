@@ -102,6 +102,7 @@ impl Plane {
                     ous: Vec::new(),
                 },
                 idempotency: idempotency.clone(),
+                unanswered: false,
                 relied_on: Vec::new(),
             };
             match pass(&mut work, &mutation.action).await {
@@ -126,7 +127,19 @@ impl Plane {
                     self.audit_denial(&work, detail).await?;
                     return Err(Error::Denied(decision));
                 }
-                Err(Halt::Error(error)) => return Err(error),
+                Err(Halt::Error(error)) => {
+                    // What stands in the way may be what the very same request made a moment ago.
+                    if work.unanswered
+                        && let Err(halt) = work.replay().await
+                    {
+                        match halt {
+                            Halt::Replay(outcome) => return Ok(*outcome),
+                            Halt::Error(error) => return Err(error),
+                            Halt::Outdated => {}
+                        }
+                    }
+                    return Err(error);
+                }
                 Ok(draft) => match self.settle(&work, mutation, draft, options).await {
                     Err(Error::Store(StoreError::Refused(refused))) => self.retry(caller, refused)?,
                     answer => return answer,

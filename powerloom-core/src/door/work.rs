@@ -107,6 +107,8 @@ pub(crate) struct Work<'a> {
     pub(crate) subject: Subject,
     /// Key and fingerprint, if the caller gave a key.
     pub(crate) idempotency: Option<(String, Digest)>,
+    /// The pass is authorized, and at that moment no earlier answer was kept under the key.
+    pub(crate) unanswered: bool,
     /// Grants the pass was allowed by; they must still be there when it commits.
     pub(crate) relied_on: Vec<ResourceKey>,
 }
@@ -182,10 +184,13 @@ impl Work<'_> {
     ///
     /// Called once everything is authorized and before the state is judged: a repeated create must not stumble over
     /// what the first one made.
-    pub(crate) async fn replay(&self) -> Step<()> {
+    pub(crate) async fn replay(&mut self) -> Step<()> {
         let Some((key, fingerprint)) = &self.idempotency else { return Ok(()) };
         match self.plane.store.idempotency(self.org.id, key, self.now).await? {
-            None => Ok(()),
+            None => {
+                self.unanswered = true;
+                Ok(())
+            }
             Some(row) if row.fingerprint != *fingerprint => Err(Conflict::IdempotencyMismatch.into()),
             Some(row) => match serde_json::from_value(row.outcome) {
                 Ok(outcome) => Err(Halt::Replay(Box::new(outcome))),
