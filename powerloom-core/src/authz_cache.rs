@@ -38,10 +38,11 @@ struct Cached {
     snapshot: Arc<AuthzSnapshot>,
     /// When the store last said that this epoch is the present one, in microseconds.
     confirmed: AtomicI64,
-    /// When it was read from the store.
+    /// When its principals and OUs were read from the store.
     loaded: Timestamp,
-    /// This process has added somebody since.
-    grown: AtomicBool,
+    /// This process has added somebody since they were read. Passed on to whatever takes this one's place, so that
+    /// nobody added meanwhile is forgotten.
+    grown: Arc<AtomicBool>,
 }
 
 impl AuthzCache {
@@ -100,17 +101,28 @@ impl AuthzCache {
         }
     }
 
+    /// Puts a snapshot that was made of the present one in its place: it knows nobody the present one does not.
+    pub(crate) fn derived(&self, org: OrgId, snapshot: Arc<AuthzSnapshot>, now: Timestamp) {
+        let loaded = self.cached.load().get(&org).map_or(now, |held| held.loaded);
+        self.replace(org, snapshot, now, loaded);
+    }
+
+    /// Puts a snapshot that was just read in the place of an older one.
+    fn put(&self, org: OrgId, snapshot: Arc<AuthzSnapshot>, now: Timestamp) {
+        self.replace(org, snapshot, now, now);
+    }
+
     /// Puts a snapshot in the place of an older one; never the other way round.
-    pub(crate) fn put(&self, org: OrgId, snapshot: Arc<AuthzSnapshot>, now: Timestamp) {
+    fn replace(&self, org: OrgId, snapshot: Arc<AuthzSnapshot>, now: Timestamp, loaded: Timestamp) {
         self.cached.rcu(|cached| {
             let mut next = HashMap::clone(cached);
-            let newer = next.get(&org).is_none_or(|held| held.snapshot.epoch() <= snapshot.epoch());
-            if newer {
+            let held = next.get(&org);
+            if held.is_none_or(|held| held.snapshot.epoch() <= snapshot.epoch()) {
                 let cached = Cached {
                     snapshot: snapshot.clone(),
                     confirmed: AtomicI64::new(now.as_micros()),
-                    loaded: now,
-                    grown: AtomicBool::new(false),
+                    loaded,
+                    grown: held.map_or_else(Arc::default, |held| held.grown.clone()),
                 };
                 next.insert(org, Arc::new(cached));
             }
@@ -135,9 +147,9 @@ async fn epoch(store: &dyn Store, org: OrgId) -> Result<u64> {
 async fn load(store: &dyn Store, org: OrgId) -> Result<AuthzSnapshot> {
     loop {
         let before = epoch(store, org).await?;
-        let data = authz_data(read_rows(store, org).await?.iter())?;
+        let snapshot = read(store, org, before, &[]).await?;
         if epoch(store, org).await? == before {
-            return compile(org, before, data);
+            return Ok(snapshot);
         }
     }
 }
@@ -150,26 +162,40 @@ pub(crate) async fn preview(
     epoch: u64,
     changed: &[RecordRow],
 ) -> Result<AuthzSnapshot> {
-    let mut rows = read_rows(store, org).await?;
-    rows.retain(|row| !changed.iter().any(|new| new.meta.id == row.meta.id && new.kind == row.kind));
-    rows.extend(changed.iter().cloned());
-    compile(org, epoch, authz_data(rows.iter())?)
+    read(store, org, epoch, changed).await
 }
 
-fn compile(org: OrgId, epoch: u64, data: AuthzData) -> Result<AuthzSnapshot> {
-    AuthzSnapshot::compile(org, epoch, data).map_err(|error| Error::AuthzData { message: error.to_string() })
+/// How often data that contradict themselves are read again: somebody may have been added between two pages.
+const READS: usize = 3;
+
+/// Compiles the stored rows with `changed` in the place of their older selves.
+async fn read(store: &dyn Store, org: OrgId, epoch: u64, changed: &[RecordRow]) -> Result<AuthzSnapshot> {
+    let mut again = READS;
+    loop {
+        let mut rows = read_rows(store, org).await?;
+        rows.retain(|row| !changed.iter().any(|new| new.meta.id == row.meta.id && new.kind == row.kind));
+        let data = authz_data(rows.iter().chain(changed))?;
+        again -= 1;
+        match AuthzSnapshot::compile(org, epoch, data) {
+            Ok(snapshot) => return Ok(snapshot),
+            Err(_) if again > 0 => {}
+            Err(error) => return Err(Error::AuthzData { message: error.to_string() }),
+        }
+    }
 }
 
+/// All rows that authorization is made of. What refers is read before what it refers to: additions do not raise the
+/// epoch, and whatever a row names was there before the row.
 async fn read_rows(store: &dyn Store, org: OrgId) -> Result<Vec<RecordRow>> {
     let mut rows = Vec::new();
     let kinds: [KindName; 7] = [
-        Ou::KIND,
-        User::KIND,
-        Group::KIND,
-        GroupMembership::KIND,
-        Role::KIND,
-        Agent::KIND,
         RoleBinding::KIND,
+        GroupMembership::KIND,
+        Agent::KIND,
+        Role::KIND,
+        Group::KIND,
+        User::KIND,
+        Ou::KIND,
     ];
     for kind in kinds {
         let mut query = RecordQuery { kind: Some(kind), ..RecordQuery::default() };

@@ -154,6 +154,24 @@ impl ControlPlane {
     ///
     /// # Cancel safety
     /// Dropped, the change has happened with its audit row, or not at all.
+    ///
+    /// # Examples
+    /// ```
+    /// use powerloom_core::control_plane::ControlPlane;
+    /// use powerloom_core::door::mutation::Action;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cp = ControlPlane::builder(powerloom_store::open("memory:").await?).build();
+    /// let acme = cp.bootstrap(&"acme".parse()?, &"admin@acme.com".parse()?).await?;
+    /// let spec = serde_json::Map::new();
+    /// let change = Action::create("OU".parse()?, acme.root_ou, &"engineering".parse()?, spec);
+    /// let outcome = cp.submit(&acme.admin_caller(), change.clone()).await?;
+    /// assert_eq!(outcome.record().map(|ou| ou.meta.name.as_str()), Some("engineering"));
+    /// assert_eq!(cp.submit(&acme.admin_caller(), change).await.unwrap_err().code(), "name_taken");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn submit(&self, caller: &Caller, mutation: impl Into<Mutation>) -> Result<Outcome> {
         self.submit_with(caller, mutation, &SubmitOptions::default()).await
     }
@@ -226,7 +244,8 @@ impl ControlPlane {
         if decision.is_allowed() { Ok(()) } else { Err(Error::Denied(Box::new(decision))) }
     }
 
-    /// Explains whether `principal` may. Asking about somebody else needs `binding:read` there.
+    /// Explains whether `principal` may. Asking about somebody else needs `binding:read` there; asking about oneself
+    /// counts what narrows the caller's token.
     ///
     /// # Errors
     /// [`Error::Denied`], [`Error::NotFound`] for an unknown principal.
@@ -241,10 +260,13 @@ impl ControlPlane {
         if snapshot.resolve(principal).is_none() && self.plane.catch_up(caller.org, self.plane.now()).await? {
             snapshot = self.authz(caller.org).await?;
         }
-        let who = snapshot.resolve(principal).ok_or_else(|| Error::not_found("principal", principal))?;
-        if who != caller.principal {
-            self.require(caller, Permission::BINDING_READ, ou).await?;
+        let who = snapshot.resolve(principal);
+        if who.as_ref() == Some(&caller.principal) {
+            return self.decide(caller, permission, ou).await;
         }
+        // First: whether somebody exists is not for everybody to know.
+        self.require(caller, Permission::BINDING_READ, ou).await?;
+        let who = who.ok_or_else(|| Error::not_found("principal", principal))?;
         Ok(snapshot.decide(&who, permission, ou, self.plane.now()))
     }
 
@@ -276,7 +298,9 @@ impl ControlPlane {
             });
             let mut visible = Vec::new();
             for row in page {
-                let permission = self.plane.kind_of(&row)?.permissions().read;
+                // A kind this program does not know has no permission to read it by.
+                let Ok(kind) = self.plane.kind_of(&row) else { continue };
+                let permission = kind.permissions().read;
                 if self.decide(caller, permission, Work::judged_at(&row)).await?.is_allowed() {
                     visible.push(row);
                 }

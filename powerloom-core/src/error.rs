@@ -94,6 +94,18 @@ pub enum Conflict {
         /// Its name.
         name: String,
     },
+    /// The agent is archived, or about to be: it cannot be invoked (sem. 2.7).
+    #[error("agent `{agent}` is archived")]
+    AgentArchived {
+        /// Its name.
+        agent: String,
+    },
+    /// The agent acts for somebody who is disabled or gone: it cannot be invoked (sem. 2.2.8).
+    #[error("agent `{agent}` is powerless: its owner is disabled or gone")]
+    AgentPowerless {
+        /// Its name.
+        agent: String,
+    },
     /// Others refer to it.
     #[error("{target} is in use by {}", .by.join(", "))]
     InUse {
@@ -169,6 +181,8 @@ impl Conflict {
         match self {
             Self::NameTaken { .. } => "name_taken",
             Self::Archived { .. } => "archived",
+            Self::AgentArchived { .. } => "agent_archived",
+            Self::AgentPowerless { .. } => "agent_powerless",
             Self::InUse { .. } => "in_use",
             Self::Immutable { .. } => "immutable",
             Self::LastOrgAdmin => "last_org_admin",

@@ -55,6 +55,11 @@ impl fmt::Display for Invalid {
     }
 }
 
+/// Whether `text` holds no control characters but tabs and line breaks: shown on a terminal, it does nothing there.
+pub(crate) fn is_plain(text: &str) -> bool {
+    !text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
+}
+
 /// `text` made safe to show: at most 80 characters, control characters escaped.
 #[must_use]
 pub fn shown(text: &str) -> String {

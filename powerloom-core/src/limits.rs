@@ -22,7 +22,8 @@ pub struct Limits {
     pub decision_timeout: Duration,
     /// How many agents may invoke one another in a chain: 5.
     pub session_depth: u32,
-    /// How many sessions of one agent may be active at once: 1000.
+    /// How many sessions of one agent may be active at once: 1000, and never more. A bound, not a lock: calls at the
+    /// very same moment may pass it by a few.
     pub active_sessions: usize,
     /// How many characters a prompt may have: 100 000.
     pub prompt_chars: usize,

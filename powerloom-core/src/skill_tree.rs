@@ -50,6 +50,10 @@ impl SkillTree {
             }
             sorted.insert(&file.path, file);
         }
+        if let Some(path) = folded.keys().find(|path| folders(path).any(|folder| folded.contains_key(folder)))
+        {
+            return Err(Invalid::new("files", path, "no file below what is a file itself"));
+        }
         let manifest = sorted.get(SKILL_MD).ok_or_else(|| {
             Invalid::hidden("files", format!("a file `{SKILL_MD}` at the root of the skill"))
         })?;
@@ -79,6 +83,11 @@ pub fn content_hash(files: &[SkillFile]) -> Digest {
         bytes.extend_from_slice(file.digest.as_bytes());
     }
     Digest::of(&bytes)
+}
+
+/// The folders a path leads through.
+fn folders(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').filter_map(|(end, _)| path.get(..end))
 }
 
 fn check_path(path: &str) -> Result<(), Invalid> {
@@ -172,6 +181,12 @@ mod tests {
         for path in ["/etc/passwd", "../x", "a/../b", "a//b", "", "a\\b", "a\0", "./a", "C:x", "skill.MD"] {
             assert!(read(&[skill_md(), file(path, "x")]).is_err(), "{path:?}");
         }
+    }
+
+    #[test]
+    fn a_file_is_no_folder() {
+        assert!(read(&[skill_md(), file("a", ""), file("A/b", "")]).is_err());
+        assert!(read(&[skill_md(), file("a/b", ""), file("ab", "")]).is_ok());
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(crate) mod desire;
 pub(crate) mod erase;
 pub(crate) mod escalation;
 pub(crate) mod invoke;
+pub(crate) mod last_admin;
 pub(crate) mod move_ou;
 pub(crate) mod publish;
 pub(crate) mod reset;

@@ -29,6 +29,26 @@ pub struct AccessRequest<'a> {
 /// 3. **Explained**: a denial names the permission and the OU (row M33).
 ///
 /// An implementation of your own usually asks [`Rbac`] and then denies more; it should never allow what [`Rbac`] denies.
+///
+/// # Examples
+/// Programs with a long-lived token give no permissions away, whatever they are bound to:
+/// ```
+/// use powerloom_core::authz::{AuthzSnapshot, Decision};
+/// use powerloom_core::door::authorizer::{AccessRequest, Authorizer, Rbac};
+/// use powerloom_core::door::caller::TokenKind;
+/// use powerloom_core::permission::Permission;
+///
+/// #[derive(Debug)]
+/// struct NoGiftsByPrograms;
+///
+/// impl Authorizer for NoGiftsByPrograms {
+///     fn decide(&self, snapshot: &AuthzSnapshot, request: &AccessRequest<'_>) -> Decision {
+///         let decision = Rbac.decide(snapshot, request);
+///         let gift = request.permission == Permission::BINDING_CREATE;
+///         if gift && request.caller.token == TokenKind::Api { decision.beyond_ceiling() } else { decision }
+///     }
+/// }
+/// ```
 pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
     /// Decides.
     fn decide(&self, snapshot: &AuthzSnapshot, request: &AccessRequest<'_>) -> Decision;

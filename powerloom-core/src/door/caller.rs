@@ -22,6 +22,22 @@ pub enum TokenKind {
 }
 
 /// Who asks. Authentication has already happened: this is its result, never built from what a client merely says.
+///
+/// # Examples
+/// ```
+/// use powerloom_core::door::caller::{Caller, TokenKind};
+/// use powerloom_core::id::{OrgId, ResourceId, SessionId};
+/// use powerloom_core::permission::{Permission, PermissionSet};
+///
+/// let org: OrgId = "00000000-0000-7000-8000-000000000001".parse()?;
+/// let ada: ResourceId = "00000000-0000-7000-8000-000000000002".parse()?;
+/// let session: SessionId = "00000000-0000-7000-8000-000000000003".parse()?;
+/// let person = Caller::user(org, ada).by(TokenKind::Access);
+/// // What an agent does for her, out of a session she started: at most this, and recorded as hers and the session's.
+/// let delegated = person.delegated(session, PermissionSet::of(&[Permission::AGENT_READ]));
+/// assert_eq!(delegated.token, TokenKind::Delegated);
+/// # Ok::<(), powerloom_core::invalid::Invalid>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Caller {

@@ -5,7 +5,7 @@ use crate::door::caller::Caller;
 use crate::door::mutation::Mutation;
 use crate::error::Result;
 use crate::id::ResourceId;
-use crate::record::KindName;
+use crate::record::{KindName, RecordRow};
 use crate::store::Write;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -25,10 +25,12 @@ pub struct Proposal<'a> {
     pub verb: &'a str,
     /// The OUs it touches; policies at any of them or above apply.
     pub ous: &'a [ResourceId],
-    /// What it is about, before.
+    /// What the audit row will say of it before: of an update, the fields that change.
     pub before: &'a Value,
-    /// What it is about, after: conditions are judged on this.
+    /// What the audit row will say of it after.
     pub after: &'a Value,
+    /// The whole record as it would be: conditions are judged on this. `None` where it is about none, such as a session.
+    pub record: Option<&'a RecordRow>,
     /// Why the caller wants it, in their own words.
     pub justification: Option<&'a str>,
 }
@@ -63,11 +65,25 @@ pub struct Hold {
 /// 3. **Pure**: judging writes nothing. What a hold needs is in the [`Hold`], and the door commits it.
 ///
 /// # Examples
+/// No role is archived without a reason given:
 /// ```
-/// use powerloom_core::door::gate::{Gate, NoPolicy, Verdict};
-/// // An organization without approval policies: everything permitted happens at once.
-/// let gate: Box<dyn Gate> = Box::new(NoPolicy);
-/// # let _ = (gate, Verdict::Open);
+/// use async_trait::async_trait;
+/// use powerloom_core::door::gate::{Gate, Proposal, Verdict};
+/// use powerloom_core::error::Result;
+/// use powerloom_core::invalid::Invalid;
+///
+/// #[derive(Debug)]
+/// struct Reasons;
+///
+/// #[async_trait]
+/// impl Gate for Reasons {
+///     async fn judge(&self, proposal: &Proposal<'_>) -> Result<Verdict> {
+///         if proposal.verb == "role.archive" && proposal.justification.is_none() {
+///             return Err(Invalid::hidden("justification", "why the role is not needed any more").into());
+///         }
+///         Ok(Verdict::Open)
+///     }
+/// }
 /// ```
 #[async_trait]
 pub trait Gate: fmt::Debug + Send + Sync + 'static {

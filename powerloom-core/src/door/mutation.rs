@@ -10,7 +10,20 @@ use serde_json::{Map, Value};
 /// The version of the serialized form; another one is refused.
 pub const MUTATION_VERSION: u32 = 1;
 
-/// One change. Its JSON form is `{"v": 1, "action": "create", …}`.
+/// One change. Its JSON form is `{"v": 1, "action": "create", …}`: what faces send, approvals park, and hashes pin.
+///
+/// # Examples
+/// ```
+/// use powerloom_core::door::mutation::{Action, Mutation};
+///
+/// let sent = r#"{"v":1,"action":"move_ou","ou":"00000000-0000-7000-8000-000000000001","to":"00000000-0000-7000-8000-000000000002"}"#;
+/// let mutation: Mutation = serde_json::from_str(sent)?;
+/// assert!(matches!(mutation.action, Action::MoveOu { .. }));
+/// assert_eq!(serde_json::to_string(&mutation)?, sent);
+/// // An unknown field is refused, never dropped.
+/// assert!(serde_json::from_str::<Mutation>(&sent.replace("\"to\"", "\"force\":true,\"to\"")).is_err());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mutation {
     /// The version of this form.
@@ -161,7 +174,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The action in one word, as in the JSON form.
+    /// The action in one word: how the verbs of the audit trail end, such as `agent.create`.
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {

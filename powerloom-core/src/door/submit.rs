@@ -20,7 +20,7 @@ use crate::door::mutation::{Action, MUTATION_VERSION, Mutation};
 use crate::door::outcome::{Applied, Outcome};
 use crate::door::work::{AuthzEffect, Draft, Halt, Step, Subject, Work};
 use crate::error::{Conflict, Error, Result};
-use crate::invalid::Invalid;
+use crate::invalid::{Invalid, is_plain};
 use crate::plane::Plane;
 use crate::record::KindName;
 use crate::resource::agent::SkillPin;
@@ -34,7 +34,7 @@ use std::sync::Arc;
 pub struct SubmitOptions {
     /// The same key with the same change is answered once (sem. 2.14): 1 to 255 visible ASCII characters.
     pub idempotency_key: Option<String>,
-    /// Why, in the caller's own words.
+    /// Why, in the caller's own words: 1 to 2000 characters, no control characters but tabs and line breaks.
     pub justification: Option<String>,
 }
 
@@ -52,7 +52,26 @@ impl SubmitOptions {
         self.justification = Some(why.into());
         self
     }
+
+    fn validate(&self) -> Result<()> {
+        if let Some(key) = &self.idempotency_key
+            && (key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
+            return Err(Invalid::new("idempotency_key", key, "1 to 255 visible ASCII characters").into());
+        }
+        if let Some(why) = &self.justification {
+            let length = why.chars().count();
+            if why.trim().is_empty() || length > MAX_JUSTIFICATION || !is_plain(why) {
+                let allowed = format!("1 to {MAX_JUSTIFICATION} characters, none of them for control");
+                return Err(Invalid::new("justification", format!("{length} characters"), allowed).into());
+            }
+        }
+        Ok(())
+    }
 }
+
+/// Longest justification, in characters.
+const MAX_JUSTIFICATION: usize = 2000;
 
 impl Plane {
     /// Passes one change through the door.
@@ -65,6 +84,7 @@ impl Plane {
         if mutation.v != MUTATION_VERSION {
             return Err(Invalid::new("v", mutation.v, format!("{MUTATION_VERSION}")).into());
         }
+        options.validate()?;
         let idempotency = idempotency(caller, mutation, options)?;
         for _ in 0..self.limits.attempts {
             let now = self.now();
@@ -83,6 +103,7 @@ impl Plane {
                     ous: Vec::new(),
                 },
                 idempotency: idempotency.clone(),
+                unanswered: false,
                 relied_on: Vec::new(),
             };
             match pass(&mut work, &mutation.action).await {
@@ -108,14 +129,17 @@ impl Plane {
                     return Err(Error::Denied(decision));
                 }
                 Err(Halt::Error(error)) => {
-                    // The same request may have been answered since the pass looked: then it stumbles over what that made.
-                    return match work.replay().await {
-                        Err(Halt::Replay(outcome)) => Ok(*outcome),
-                        _ => Err(error),
-                    };
-                }
-                Ok(draft) if draft.unchanged => {
-                    return Ok(Outcome::Unchanged { record: draft.record.map(Box::new) });
+                    // What stands in the way may be what the very same request made a moment ago.
+                    if work.unanswered
+                        && let Err(halt) = work.replay().await
+                    {
+                        match halt {
+                            Halt::Replay(outcome) => return Ok(*outcome),
+                            Halt::Error(error) => return Err(error),
+                            Halt::Outdated => {}
+                        }
+                    }
+                    return Err(error);
                 }
                 Ok(draft) => match self.settle(&work, mutation, draft, options).await {
                     Err(Error::Store(StoreError::Refused(refused))) => self.retry(caller, refused)?,
@@ -134,6 +158,7 @@ impl Plane {
                 self.authz.doubt(caller.org);
                 Ok(())
             }
+            Refused::Audit(invalid) => Err(invalid.into()),
             refused => Err(StoreError::Refused(refused).into()),
         }
     }
@@ -146,6 +171,9 @@ impl Plane {
         draft: Draft,
         options: &SubmitOptions,
     ) -> Result<Outcome> {
+        if draft.unchanged {
+            return self.unchanged(work, draft).await;
+        }
         let proposal = Proposal {
             caller: work.caller,
             mutation,
@@ -154,6 +182,7 @@ impl Plane {
             ous: &work.subject.ous,
             before: &draft.change.before,
             after: &draft.change.after,
+            record: draft.record.as_ref(),
             justification: options.justification.as_deref(),
         };
         match self.gate.judge(&proposal).await? {
@@ -163,21 +192,20 @@ impl Plane {
     }
 
     async fn apply(&self, work: &Work<'_>, draft: Draft) -> Result<Outcome> {
-        let mut commit = work.commit(&draft);
-        commit.audit.push(self.audit_write(work, AuditDecision::Allow, draft.change.clone()));
-        let applied = |audit| {
-            Outcome::Applied(Applied {
-                record: draft.record.clone().map(Box::new),
-                session: draft.session,
-                audit,
-            })
-        };
-        // The number of the audit row is not known before the commit; the stored answer has the one before.
-        self.remember(work, &mut commit, &applied(AuditHead::GENESIS))?;
+        let Draft { expect, write, change, record, session, authz, unchanged: _ } = draft;
+        let mut commit = work.commit();
+        commit.expect.extend(expect);
+        commit.write = write;
+        commit.audit.push(self.audit_write(work, AuditDecision::Allow, change));
+        // The number of the audit row is not known before the commit: the stored answer has that of an empty chain.
+        let mut applied = Applied { record: record.map(Box::new), session, audit: AuditHead::GENESIS };
+        if work.idempotency.is_some() {
+            self.remember(work, &mut commit, &Outcome::Applied(applied.clone()))?;
+        }
         let committed = self.store.commit(commit).await?;
-        self.refresh_authz(work, &draft.authz, &committed);
+        self.refresh_authz(work, &authz, &committed);
         self.reconcile_wake.notify_one();
-        if let Some(session) = draft.session {
+        if let Some(session) = session {
             self.session_wake.notify_one();
             self.hub.nudge(session);
         }
@@ -185,12 +213,24 @@ impl Plane {
             org = %work.org.id, actor = %work.caller.principal, verb = %work.subject.verb, resource = %work.subject.id,
             "applied"
         );
-        Ok(applied(committed.audit_head.unwrap_or(AuditHead::GENESIS)))
+        applied.audit = committed.audit_head.unwrap_or(AuditHead::GENESIS);
+        Ok(Outcome::Applied(applied))
+    }
+
+    /// Nothing is written but the answer, if it has a key: the same request, come late, must not change what others
+    /// have made since.
+    async fn unchanged(&self, work: &Work<'_>, draft: Draft) -> Result<Outcome> {
+        let outcome = Outcome::Unchanged { record: draft.record.map(Box::new) };
+        if work.idempotency.is_some() {
+            let mut commit = work.commit();
+            self.remember(work, &mut commit, &outcome)?;
+            self.store.commit(commit).await?;
+        }
+        Ok(outcome)
     }
 
     async fn hold(&self, work: &Work<'_>, hold: Hold) -> Result<Outcome> {
-        let mut commit = Commit::new(work.org.id, work.now);
-        commit.expect.push(Precondition::AuthzEpoch(work.snapshot.epoch()));
+        let mut commit = work.commit();
         commit.write = hold.write;
         commit.audit = hold.audit.into_iter().map(|draft| AuditWrite { draft, salt: self.salt() }).collect();
         let outcome = Outcome::Pending { request_id: hold.request_id };
@@ -262,7 +302,7 @@ impl Plane {
         };
         match next {
             Ok(snapshot) if epoch == work.snapshot.epoch() + 1 => {
-                self.authz.put(work.org.id, Arc::<AuthzSnapshot>::new(snapshot), work.now);
+                self.authz.derived(work.org.id, Arc::<AuthzSnapshot>::new(snapshot), work.now);
             }
             _ => self.authz.doubt(work.org.id),
         }
@@ -313,9 +353,6 @@ fn idempotency(
     options: &SubmitOptions,
 ) -> Result<Option<(String, Digest)>> {
     let Some(key) = &options.idempotency_key else { return Ok(None) };
-    if key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Invalid::new("idempotency_key", key, "1 to 255 visible ASCII characters").into());
-    }
     let scoped = format!("{} {} {key}", caller.principal, mutation.action.word());
     Ok(Some((scoped, Digest::of_json(mutation)?)))
 }

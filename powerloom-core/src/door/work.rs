@@ -107,6 +107,8 @@ pub(crate) struct Work<'a> {
     pub(crate) subject: Subject,
     /// Key and fingerprint, if the caller gave a key.
     pub(crate) idempotency: Option<(String, Digest)>,
+    /// The pass is authorized, and at that moment no earlier answer was kept under the key.
+    pub(crate) unanswered: bool,
     /// Grants the pass was allowed by; they must still be there when it commits.
     pub(crate) relied_on: Vec<ResourceKey>,
 }
@@ -182,10 +184,13 @@ impl Work<'_> {
     ///
     /// Called once everything is authorized and before the state is judged: a repeated create must not stumble over
     /// what the first one made.
-    pub(crate) async fn replay(&self) -> Step<()> {
+    pub(crate) async fn replay(&mut self) -> Step<()> {
         let Some((key, fingerprint)) = &self.idempotency else { return Ok(()) };
         match self.plane.store.idempotency(self.org.id, key, self.now).await? {
-            None => Ok(()),
+            None => {
+                self.unanswered = true;
+                Ok(())
+            }
             Some(row) if row.fingerprint != *fingerprint => Err(Conflict::IdempotencyMismatch.into()),
             Some(row) => match serde_json::from_value(row.outcome) {
                 Ok(outcome) => Err(Halt::Replay(Box::new(outcome))),
@@ -202,35 +207,18 @@ impl Work<'_> {
         self.plane.row(self.org.id, key).await
     }
 
-    /// The record, if it is neither archived nor being archived.
-    pub(crate) async fn live(&self, key: &ResourceKey) -> Result<RecordRow> {
-        let row = self.row(key).await?;
-        if row.is_live() {
-            Ok(row)
-        } else {
-            Err(Conflict::Archived { what: row.kind.to_string(), name: row.meta.name }.into())
-        }
-    }
-
-    /// The typed record, if it is live.
+    /// The row and the typed record, archived or not.
     pub(crate) async fn record<K: Schema>(&self, id: ResourceId) -> Result<(RecordRow, Record<K>)> {
-        let row = self.live(&ResourceKey::of::<K>(id)).await?;
+        let row = self.row(&ResourceKey::of::<K>(id)).await?;
         let record = Record::read(&row)?;
         Ok((row, record))
     }
 
-    /// The rows of what is referred to, each of which must be live.
+    /// The rows of what is referred to, each of which must exist.
     pub(crate) async fn referred(&self, references: &[Reference]) -> Result<Vec<RecordRow>> {
         let keys: Vec<ResourceKey> = references.iter().map(|reference| reference.target.clone()).collect();
         let rows = self.plane.store.records(self.org.id, &keys).await?;
-        for reference in references {
-            let row = find(&rows, reference)?;
-            if !row.is_live() {
-                return Err(
-                    Conflict::Archived { what: row.kind.to_string(), name: row.meta.name.clone() }.into()
-                );
-            }
-        }
+        references.iter().try_for_each(|reference| find(&rows, reference).map(|_| ()))?;
         Ok(rows)
     }
 
@@ -248,16 +236,21 @@ impl Work<'_> {
         self.plane.kind_of(row)
     }
 
-    /// A commit of a draft, without what is said about it.
-    pub(crate) fn commit(&self, draft: &Draft) -> Commit {
+    /// A commit that still does nothing. None happens under an authorization that was withdrawn meanwhile.
+    pub(crate) fn commit(&self) -> Commit {
         let mut commit = Commit::new(self.org.id, self.now);
-        // No change commits under an authorization that was withdrawn meanwhile.
         commit.expect.push(Precondition::AuthzEpoch(self.snapshot.epoch()));
-        commit.expect.extend(draft.expect.iter().cloned());
         commit.expect.extend(self.relied_on.iter().cloned().map(Precondition::Live));
-        commit.write.extend(draft.write.iter().cloned());
         commit
     }
+}
+
+/// Refuses what is archived or about to be. Called once everything is authorized: the answer names the row.
+pub(crate) fn refuse_archived(row: &RecordRow) -> Result<()> {
+    if row.is_live() {
+        return Ok(());
+    }
+    Err(Conflict::Archived { what: row.kind.to_string(), name: row.meta.name.clone() }.into())
 }
 
 /// The row a reference is about.

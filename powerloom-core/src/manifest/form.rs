@@ -7,8 +7,8 @@ use crate::name::{Email, Name};
 use crate::ou_path::{OuPath, ResourcePath};
 use crate::permission::PermissionPattern;
 use crate::principal::PrincipalRef;
+use crate::resource::bounds::check_form;
 use crate::resource::field::{Field, Form};
-use crate::resource::kind::check_form;
 use crate::role::BuiltinRole;
 use serde_json::{Map, Value, json};
 

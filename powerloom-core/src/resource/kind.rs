@@ -9,7 +9,8 @@ use crate::id::ResourceId;
 use crate::invalid::Invalid;
 use crate::permission::Permission;
 use crate::record::{KindName, Misshapen, Record, RecordRow, ResourceKey, Schema};
-use crate::resource::field::{Field, Form};
+use crate::resource::bounds::{check_form, check_size};
+use crate::resource::field::Field;
 use crate::runtime::Payload;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -157,6 +158,51 @@ impl Projection {
 }
 
 /// A kind, typed: what one file of this folder says.
+///
+/// # Examples
+/// A kind of one's own, which the control plane then declares, governs, plans and audits like its own:
+/// ```
+/// use powerloom_core::permission::Permission;
+/// use powerloom_core::record::{KindName, Schema};
+/// use powerloom_core::resource::catalogue::Catalogue;
+/// use powerloom_core::resource::field::{Field, Form};
+/// use powerloom_core::resource::kind::{Declared, Home, Kind, KindPermissions, Rules};
+/// use serde::{Deserialize, Serialize};
+/// use std::sync::Arc;
+///
+/// #[derive(Debug)]
+/// struct Queue;
+///
+/// #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// #[serde(deny_unknown_fields)]
+/// struct QueueSpec {
+///     depth: u32,
+/// }
+///
+/// impl Schema for Queue {
+///     const KIND: KindName = KindName::known("Queue");
+///     type Spec = QueueSpec;
+///     type Status = ();
+/// }
+///
+/// impl Declared for Queue {
+///     const FIELDS: &'static [Field] = &[Field::new("depth", Form::Integer { min: 1, max: 100 }).required()];
+///     const PERMISSIONS: KindPermissions = KindPermissions {
+///         read: Permission::CUSTOM_READ,
+///         create: Permission::CUSTOM_CREATE,
+///         update: Permission::CUSTOM_UPDATE,
+///         archive: Permission::CUSTOM_DELETE,
+///     };
+///     const HOME: Home = Home::Named;
+///     const RANK: u8 = 90;
+/// }
+///
+/// let kind = Rules::<Queue>::default();
+/// let refused = kind.check(&serde_json::json!({ "depth": 0 })).unwrap_err();
+/// assert_eq!(refused.field, "spec.depth");
+/// Catalogue::default().register(Arc::new(kind))?;
+/// # Ok::<(), powerloom_core::invalid::Invalid>(())
+/// ```
 pub trait Declared: Schema {
     /// The fields a manifest and an update may write.
     const FIELDS: &'static [Field];
@@ -315,6 +361,7 @@ impl<K: Declared> Kind for Rules<K> {
     }
 
     fn check(&self, spec: &Value) -> Result<Value, Invalid> {
+        check_size(spec).map_err(|e| e.within("spec"))?;
         for field in K::FIELDS {
             let value = spec.get(field.spec).unwrap_or(&Value::Null);
             if field.required && value.is_null() {
@@ -337,56 +384,5 @@ impl<K: Declared> Kind for Rules<K> {
 
     fn project(&self, row: &RecordRow, related: &Related) -> Result<Option<Projection>, ProjectError> {
         K::project(&Record::read(row)?, related)
-    }
-}
-
-/// Checks the forms that a field's type alone does not: lengths, ranges, words, URLs.
-pub(crate) fn check_form(field: &Field, value: &Value) -> Result<(), Invalid> {
-    let name = field.spec;
-    match (&field.form, value) {
-        (_, Value::Null) => Ok(()),
-        (Form::Text { min, max }, Value::String(text)) => {
-            let length = text.chars().count();
-            if (*min..=*max).contains(&length) {
-                Ok(())
-            } else {
-                Err(Invalid::new(name, format!("{length} characters"), format!("{min} to {max} characters")))
-            }
-        }
-        (Form::Text { .. } | Form::Url | Form::Email, other) if !other.is_string() => {
-            Err(Invalid::new(name, other, "text"))
-        }
-        (Form::Choice(words), value) => match value.as_str() {
-            Some(word) if words.contains(&word) => Ok(()),
-            _ => Err(Invalid::new(name, value, format!("one of {}", words.join(", ")))),
-        },
-        (Form::Flag, value) if !value.is_boolean() => Err(Invalid::new(name, value, "`true` or `false`")),
-        (Form::Integer { min, max }, value) => match value.as_i64() {
-            Some(number) if (*min..=*max).contains(&number) => Ok(()),
-            _ => Err(Invalid::new(name, value, format!("a whole number from {min} to {max}"))),
-        },
-        (Form::Url, Value::String(text)) => check_url(name, text),
-        _ => Ok(()),
-    }
-}
-
-/// An absolute http(s) URL of at most 2048 characters, without user or password.
-fn check_url(field: &str, text: &str) -> Result<(), Invalid> {
-    let allowed = "an absolute `http` or `https` URL of at most 2048 characters, without user and password";
-    match url::Url::parse(text) {
-        Ok(url)
-            if matches!(url.scheme(), "http" | "https")
-                && url.has_host()
-                && url.username().is_empty()
-                && url.password().is_none()
-                && text.len() <= 2048 =>
-        {
-            Ok(())
-        }
-        // A URL with a password is never shown again.
-        Ok(url) if url.password().is_some() || !url.username().is_empty() => {
-            Err(Invalid::hidden(field, allowed))
-        }
-        _ => Err(Invalid::new(field, text, allowed)),
     }
 }

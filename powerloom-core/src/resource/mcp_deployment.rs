@@ -74,18 +74,30 @@ impl Declared for McpDeployment {
     const RANK: u8 = 35;
 
     fn validate(spec: &McpDeploymentSpec) -> Result<(), Invalid> {
-        for (name, value) in &spec.config {
-            let names_a_secret = value.as_str().is_some_and(|text| {
-                (1..=255).contains(&text.len())
-                    && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
-            });
-            if name.ends_with("_secret") && !names_a_secret {
-                return Err(Invalid::hidden(
-                    format!("config.{name}"),
-                    "the name of a secret (letters, digits, `-`, `_`, `.`, `/`), not the secret itself",
-                ));
-            }
-        }
-        Ok(())
+        check_secrets(&spec.config).map_err(|invalid| invalid.within("config"))
     }
+}
+
+/// Wherever a setting's name ends in `_secret`, it names one.
+fn check_secrets(settings: &Map<String, Value>) -> Result<(), Invalid> {
+    let names_a_secret = |value: &Value| {
+        value.as_str().is_some_and(|text| {
+            (1..=255).contains(&text.len())
+                && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+        })
+    };
+    for (name, value) in settings {
+        if name.ends_with("_secret") && !names_a_secret(value) {
+            let allowed = "the name of a secret (letters, digits, `-`, `_`, `.`, `/`), not the secret itself";
+            return Err(Invalid::hidden(name, allowed));
+        }
+        let below = match value {
+            Value::Array(items) => items.as_slice(),
+            other => std::slice::from_ref(other),
+        };
+        for settings in below.iter().filter_map(Value::as_object) {
+            check_secrets(settings).map_err(|invalid| invalid.within(name))?;
+        }
+    }
+    Ok(())
 }

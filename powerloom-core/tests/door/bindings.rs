@@ -189,3 +189,26 @@ async fn an_explanation_names_the_way_to_a_permission() {
     let other = w.cp.explain(&as_ada, &admin_ref, Permission::AGENT_CREATE, engineering).await;
     assert!(matches!(other, Err(Error::Denied(_))), "asking about others needs `binding:read`");
 }
+
+/// Rule 2.1: whoever is nested deeper than is followed may do nothing, so nobody gets there.
+#[tokio::test]
+async fn groups_are_not_nested_deeper_than_is_followed() {
+    let w = world().await;
+    let mut inner = w.create("Group", w.root(), "g0", json!({})).await.meta.id;
+    let (ada, as_ada) = w.user(w.root(), "ada@acme.com").await;
+    w.derive("GroupMembership", json!({ "group": inner, "member": format!("user:{ada}") })).await;
+    let mut deepest = 1;
+    loop {
+        let outer = w.create("Group", w.root(), &format!("g{deepest}"), json!({})).await.meta.id;
+        let spec = json!({ "group": outer, "member": format!("group:{inner}") });
+        match w.try_create(&w.admin, "GroupMembership", None, None, spec).await {
+            Ok(_) => (inner, deepest) = (outer, deepest + 1),
+            Err(error) => break assert_eq!(error.code(), "invalid", "{error}"),
+        }
+        assert!(deepest <= 32);
+    }
+    assert!(deepest > 20, "{deepest}");
+    let agent = w.agent(w.root(), "a").await;
+    w.bind(format!("group:{inner}"), "AgentViewer", w.root()).await;
+    w.cp.get(&as_ada, &agent.key()).await.unwrap();
+}

@@ -67,3 +67,23 @@ async fn a_denied_request_is_not_remembered() {
     w.cp.submit_with(&as_ada, action(), &options).await.unwrap();
     let _ = json!({});
 }
+
+/// A request that had nothing to do is answered once as well: come late, it must not undo what others did since.
+#[tokio::test]
+async fn an_unchanged_answer_is_remembered() {
+    let w = world().await;
+    let agent = w.agent(w.root(), "code-reviewer").await;
+    let options = SubmitOptions::default().idempotency_key("k1");
+    let patch = |model: &str| json!({ "model": model }).as_object().cloned().unwrap();
+    let update = |model: &str| Action::Update { target: agent.key(), expect: None, patch: patch(model) };
+    let first = w.cp.submit_with(&w.admin, update("claude-sonnet-4-6"), &options).await.unwrap();
+    assert!(matches!(first, Outcome::Unchanged { .. }));
+    w.cp.submit(&w.admin, update("claude-opus-4-1")).await.unwrap();
+    let rows = w.trail().await.len();
+    let late = w.cp.submit_with(&w.admin, update("claude-sonnet-4-6"), &options).await.unwrap();
+    assert_eq!(late, first);
+    assert_eq!(w.row(&agent.key()).await.spec["model"], "claude-opus-4-1");
+    assert_eq!(w.trail().await.len(), rows);
+    let other = w.cp.submit_with(&w.admin, update("claude-haiku-4-5"), &options).await;
+    assert_eq!(code(other), "idempotency_mismatch");
+}

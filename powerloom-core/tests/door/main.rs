@@ -13,11 +13,15 @@ mod archiving;
 mod audit;
 mod bindings;
 mod credentials;
+mod errors;
 mod gates;
+mod gifts;
 mod idempotency;
+mod input;
 mod isolation;
 mod kinds;
 mod ous;
+mod races;
 mod skills;
 mod world;
 

@@ -72,6 +72,30 @@ impl World {
         self.cp.submit(caller, Action::Create { kind: kind(of), ou, name, spec }).await
     }
 
+    /// Declares something whose OU and name follow from the spec, as the admin.
+    pub(crate) async fn derive(&self, of: &str, spec: Value) -> RecordRow {
+        self.try_create(&self.admin, of, None, None, spec).await.unwrap().record().unwrap().clone()
+    }
+
+    /// A custom role of the root.
+    pub(crate) async fn role(&self, name: &str, permissions: &[&str]) -> String {
+        let role = self.create("Role", self.root(), name, json!({ "permissions": permissions })).await;
+        format!("role:{}", role.meta.id)
+    }
+
+    /// Somebody at home in `home` who holds these permissions at the root.
+    pub(crate) async fn holder(
+        &self,
+        home: ResourceId,
+        name: &str,
+        permissions: &[&str],
+    ) -> (ResourceId, Caller) {
+        let (id, caller) = self.user(home, &format!("{name}@acme.com")).await;
+        let role = self.role(name, permissions).await;
+        self.bind(format!("user:{id}"), &role, self.root()).await;
+        (id, caller)
+    }
+
     /// Declares something as the admin.
     pub(crate) async fn create(&self, of: &str, ou: ResourceId, name: &str, spec: Value) -> RecordRow {
         let outcome = self.try_create(&self.admin, of, Some(ou), Some(name), spec).await.unwrap();

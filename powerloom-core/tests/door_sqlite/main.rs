@@ -20,14 +20,20 @@ mod bindings;
 mod credentials;
 #[path = "../door/gates.rs"]
 mod gates;
+#[path = "../door/gifts.rs"]
+mod gifts;
 #[path = "../door/idempotency.rs"]
 mod idempotency;
+#[path = "../door/input.rs"]
+mod input;
 #[path = "../door/isolation.rs"]
 mod isolation;
 #[path = "../door/kinds.rs"]
 mod kinds;
 #[path = "../door/ous.rs"]
 mod ous;
+#[path = "../door/races.rs"]
+mod races;
 #[path = "../door/skills.rs"]
 mod skills;
 #[path = "../door/world.rs"]

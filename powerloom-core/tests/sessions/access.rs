@@ -1,8 +1,10 @@
 use crate::scripted::idle;
 use crate::stage::world;
 use powerloom_core::door::caller::Caller;
+use powerloom_core::door::mutation::Action;
 use powerloom_core::error_kind::ErrorKind;
 use powerloom_core::permission::{Permission, PermissionSet};
+use powerloom_core::record::ResourceKey;
 use powerloom_core::session::event::EventSeq;
 use powerloom_core::store::SessionQuery;
 
@@ -74,4 +76,29 @@ async fn a_page_of_events_has_a_bound() {
         let error = world.cp.session_events(&world.admin, id, EventSeq::START, limit).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
     }
+}
+
+/// Sem. 2.7: an agent that acts by a delegated token of its user invokes out of its session all the same: chains have an
+/// end, and do not bite their tail.
+#[tokio::test(start_paused = true)]
+async fn a_delegated_token_does_not_break_the_chain_of_sessions() {
+    let world = world(vec![]).await;
+    let id = world.invoke().await.session_id;
+    let ceiling = PermissionSet::of(&[Permission::AGENT_INVOKE]);
+    let delegated = world.admin.clone().delegated(id, ceiling);
+    let itself = world.cp.invoke(&delegated, world.asks()).await.unwrap_err();
+    assert_eq!(itself.code(), "session_limit");
+}
+
+/// A disabled user may do nothing, not even stop what they started.
+#[tokio::test(start_paused = true)]
+async fn a_disabled_starter_stops_nothing() {
+    let world = world(vec![]).await;
+    let operator = world.user("operator@acme.com", Some("AgentOperator")).await;
+    let id = world.cp.invoke(&operator, world.asks()).await.unwrap().started().unwrap().session_id;
+    let target = ResourceKey { kind: "User".parse().unwrap(), id: operator.principal.id().unwrap() };
+    let patch = serde_json::json!({ "disabled": true }).as_object().cloned().unwrap();
+    world.cp.submit(&world.admin, Action::Update { target, expect: None, patch }).await.unwrap();
+    assert_eq!(world.cp.cancel(&operator, id).await.unwrap_err().kind(), ErrorKind::Denied);
+    world.cp.cancel(&world.admin, id).await.unwrap();
 }

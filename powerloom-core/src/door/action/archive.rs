@@ -1,7 +1,6 @@
 //! Taking a resource out of use (row P103): mark it, take along what only exists for it, clear the runtime.
 
 use crate::audit::Change;
-use crate::authz_cache::preview;
 use crate::door::work::{AuthzEffect, Draft, Step, Work};
 use crate::error::{Conflict, Error, Result};
 use crate::record::{RecordRow, ResourceKey, Schema, Stage};
@@ -40,6 +39,7 @@ pub(crate) async fn archive(work: &mut Work<'_>, target: &ResourceKey, expect: O
         draft.change.detail = Some(json!({ "also_archived": names }));
     }
     draft.record = gone.first().cloned();
+    work.guard_lifted(&gone).await?;
     if touches_authz(work, &gone)? {
         draft.write.push(Write::BumpAuthzEpoch);
         draft.authz = match gone.as_slice() {
@@ -47,10 +47,6 @@ pub(crate) async fn archive(work: &mut Work<'_>, target: &ResourceKey, expect: O
             _ => AuthzEffect::Other,
         };
         work.guard_last_org_admin(&gone).await?;
-        // What is left must still make sense: an OU without its parent, a group without its OU.
-        if !matches!(draft.authz, AuthzEffect::Unbound(_)) {
-            preview(work.plane.store.as_ref(), work.org.id, work.snapshot.epoch(), &gone).await?;
-        }
     }
     draft.write.extend(gone.into_iter().map(|row| Write::PutRecord(Box::new(row))));
     Ok(draft)
@@ -108,17 +104,12 @@ async fn take_along(work: &Work<'_>, row: RecordRow, draft: &mut Draft) -> Resul
             if kind.cascades() || owned {
                 next.push(referrer.clone());
             } else if referrer.is_live() {
-                blockers.push(format!(
-                    "{} `{}` in {}",
-                    referrer.kind,
-                    referrer.meta.name,
-                    work.path(referrer.meta.ou)
-                ));
+                blockers.push(referrer);
             }
         }
         if !blockers.is_empty() {
             let target = format!("{} `{}`", row.kind, row.meta.name);
-            return Err(Conflict::InUse { target, by: blockers }.into());
+            return Err(Conflict::InUse { target, by: shown(work, &blockers)? }.into());
         }
         if row.kind == Ou::KIND {
             refuse_inhabited(work, &row).await?;
@@ -137,16 +128,27 @@ async fn take_along(work: &Work<'_>, row: RecordRow, draft: &mut Draft) -> Resul
 async fn refuse_inhabited(work: &Work<'_>, ou: &RecordRow) -> Result<()> {
     let query = crate::store::RecordQuery { ou: Some(ou.meta.id), limit: 10, ..Default::default() };
     let inside = work.plane.store.list_records(work.org.id, &query).await?;
-    let by: Vec<String> = inside
-        .iter()
-        .filter(|row| row.meta.id != ou.meta.id)
-        .map(|row| format!("{} `{}`", row.kind, row.meta.name))
-        .collect();
-    if by.is_empty() {
-        Ok(())
-    } else {
-        Err(Conflict::InUse { target: format!("OU `{}`", ou.meta.name), by }.into())
+    let inside: Vec<&RecordRow> = inside.iter().filter(|row| row.meta.id != ou.meta.id).collect();
+    if inside.is_empty() {
+        return Ok(());
     }
+    Err(Conflict::InUse { target: format!("OU `{}`", ou.meta.name), by: shown(work, &inside)? }.into())
+}
+
+/// Those of `rows` the caller may read by name, at most ten; the others are only counted.
+fn shown(work: &Work<'_>, rows: &[&RecordRow]) -> Result<Vec<String>> {
+    let mut shown = Vec::new();
+    for row in rows {
+        if shown.len() < 10 && work.may(work.kind_of(row)?.permissions().read, Work::judged_at(row)) {
+            shown.push(format!("{} `{}` in {}", row.kind, row.meta.name, work.path(row.meta.ou)));
+        }
+    }
+    match rows.len() - shown.len() {
+        0 => {}
+        hidden if shown.is_empty() => shown.push(format!("{hidden} you may not read")),
+        hidden => shown.push(format!("{hidden} more")),
+    }
+    Ok(shown)
 }
 
 /// What is on the runtime is removed there first; the rest is archived at once.

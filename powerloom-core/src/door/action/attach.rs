@@ -9,7 +9,6 @@ use crate::record::{Record, RecordRow, ResourceKey, Schema};
 use crate::resource::agent::{Agent, AgentSpec, AttachedSkill, SkillPin};
 use crate::resource::mcp_server::McpServer;
 use crate::resource::skill::Skill;
-use crate::resource::skill_version::SkillVersion;
 use serde_json::{Map, Value, json};
 
 /// What is attached or detached.
@@ -47,7 +46,6 @@ pub(crate) async fn attach(work: &mut Work<'_>, agent: ResourceId, attachment: A
     let mut spec = Record::<Agent>::read(&row)?.spec;
     match attachment {
         Attachment::Skill(skill, version) => {
-            check_pin(work, skill, version).await?;
             spec.skills.retain(|attached| attached.skill != skill);
             spec.skills.push(AttachedSkill { skill, version });
         }
@@ -66,17 +64,6 @@ pub(crate) async fn attach(work: &mut Work<'_>, agent: ResourceId, attachment: A
         draft.change.before = json!({ field: before });
     }
     Ok(draft)
-}
-
-/// A pinned version must be one of the skill's.
-async fn check_pin(work: &Work<'_>, skill: ResourceId, pin: SkillPin) -> Result<()> {
-    let SkillPin::Pinned(version) = pin else { return Ok(()) };
-    let (_, record) = work.record::<SkillVersion>(version).await?;
-    if record.spec.skill == skill {
-        Ok(())
-    } else {
-        Err(Invalid::new("skill_version_id", version, "a version of the skill").into())
-    }
 }
 
 fn list(spec: &AgentSpec, field: &str) -> Result<Value> {

@@ -2,20 +2,22 @@
 
 use crate::audit::Change;
 use crate::authz_cache::binding_data;
-use crate::door::work::{AuthzEffect, Draft, Step, Work, find};
+use crate::door::work::{AuthzEffect, Draft, Step, Work, find, refuse_archived};
 use crate::error::{Conflict, Error, Result};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
 use crate::name::Name;
 use crate::record::{KindName, Metadata, Record, RecordRow, ResourceKey, Schema, Stage};
-use crate::resource::agent::Agent;
+use crate::resource::agent::{Agent, SkillPin};
 use crate::resource::credential::Credential;
 use crate::resource::kind::{AuthzPart, Home, Kind, Reference};
 use crate::resource::mcp_deployment::McpDeployment;
 use crate::resource::mcp_server::{McpServer, McpServerSpec, McpServerStatus};
 use crate::resource::ou::Ou;
 use crate::resource::role_binding::RoleBinding;
+use crate::resource::skill_version::SkillVersion;
 use crate::store::{Precondition, Write};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +39,7 @@ pub(crate) async fn create(
     let name = name_of(&kind, name, &spec)?;
     let id = ResourceId::generate(work.now, work.plane.entropy.as_ref());
     let rows = work.referred(&references).await?;
-    let ou = home_of(work, &kind, ou, &references, &rows).await?;
+    let (ou, home) = home_of(work, &kind, ou, &references, &rows).await?;
     let row = RecordRow {
         kind: kind.name(),
         meta: Metadata {
@@ -63,8 +65,9 @@ pub(crate) async fn create(
     work.guard_escalation(&row, None).await?;
     work.replay().await?;
 
+    home.iter().chain(&rows).try_for_each(refuse_archived)?;
     refuse_taken_name(work, &kind, &row).await?;
-    check_servers(&row, &rows)?;
+    check_attachments(&row, &rows)?;
     if kind.name() == Ou::KIND {
         let path = work.snapshot.ou_path(ou).ok_or_else(|| Error::not_found("OU", ou))?;
         path.child(&name.parse()?)?;
@@ -100,17 +103,17 @@ async fn finish(
         AuthzPart::Grant => {
             draft.write.push(Write::BumpAuthzEpoch);
             draft.authz = AuthzEffect::Other;
+            // A seat in a group can take away as well: what is denied to the group.
+            work.guard_last_org_admin(std::slice::from_ref(row)).await?;
             if row.kind == RoleBinding::KIND {
-                work.guard_last_org_admin(std::slice::from_ref(row)).await?;
                 draft.authz = AuthzEffect::Bound(binding_data(row)?);
             }
         }
     }
     draft.change.after = json!({ "name": row.meta.name, "ou": work.path(row.meta.ou), "spec": row.spec });
     draft.record = Some(row.clone());
-    let desires = work.desire(&puts).await?;
+    work.desire(&puts, &mut draft).await?;
     draft.write.extend(puts.into_iter().map(|row| Write::PutRecord(Box::new(row))));
-    draft.write.extend(desires);
     Ok(draft)
 }
 
@@ -133,23 +136,23 @@ fn name_of(kind: &Arc<dyn Kind>, given: Option<&str>, spec: &Value) -> Result<St
     }
 }
 
-/// The OU the author gave, or that of the first reference; it must be live.
+/// The OU the author gave, with its row, or that of the first reference.
 async fn home_of(
     work: &Work<'_>,
     kind: &Arc<dyn Kind>,
     given: Option<ResourceId>,
     references: &[Reference],
     rows: &[RecordRow],
-) -> Result<ResourceId> {
+) -> Result<(ResourceId, Option<RecordRow>)> {
     match (kind.home(), given, references.first()) {
-        (Home::Derived, None, Some(first)) => Ok(Work::judged_at(find(rows, first)?)),
+        (Home::Derived, None, Some(first)) => Ok((Work::judged_at(find(rows, first)?), None)),
         (Home::Derived, Some(given), _) => Err(Invalid::new(
             "metadata.ou",
             given,
             format!("no OU: that of a {} follows from its spec", kind.name()),
         )
         .into()),
-        (_, Some(given), _) => Ok(work.live(&ResourceKey::of::<Ou>(given)).await?.meta.id),
+        (_, Some(given), _) => Ok((given, Some(work.row(&ResourceKey::of::<Ou>(given)).await?))),
         (_, None, _) => Err(Invalid::hidden("metadata.ou", "an OU: it is required").into()),
     }
 }
@@ -165,10 +168,22 @@ pub(crate) async fn refuse_taken_name(work: &Work<'_>, kind: &Arc<dyn Kind>, row
     }
 }
 
-/// The server names of one agent are unique (row P39): the runtime knows its servers by them.
-pub(crate) fn check_servers(agent: &RecordRow, rows: &[RecordRow]) -> Result<()> {
+/// What an agent is attached to must go together. The server names of one agent are unique (row P39): the runtime knows
+/// its servers by them. And a pinned version is one of the skill's: the use of one skill is not that of another.
+pub(crate) fn check_attachments(agent: &RecordRow, rows: &[RecordRow]) -> Result<()> {
     if agent.kind != Agent::KIND {
         return Ok(());
+    }
+    let spec = <Agent as Schema>::Spec::deserialize(&agent.spec)
+        .map_err(|error| Error::from(Invalid::new("spec", error, "a checked spec")))?;
+    for (index, attached) in spec.skills.iter().enumerate() {
+        let SkillPin::Pinned(pin) = attached.version else { continue };
+        let version = rows.iter().find(|row| row.kind == SkillVersion::KIND && row.meta.id == pin);
+        let of = version.map(Record::<SkillVersion>::read).transpose()?.map(|version| version.spec.skill);
+        if of != Some(attached.skill) {
+            let field = format!("spec.skills[{index}].version");
+            return Err(Invalid::new(field, pin, "a version of the skill").into());
+        }
     }
     let mut names: BTreeMap<String, &str> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.kind == McpServer::KIND) {

@@ -1,12 +1,14 @@
 //! Minting and rotating the bearer of a credential (rows P66, P67; sem. 2.6).
 
 use crate::audit::Change;
-use crate::door::work::{Draft, Step, Work};
+use crate::door::work::{Draft, Step, Work, refuse_archived};
 use crate::error::{Error, Result};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
+use crate::permission::Permission;
 use crate::record::{Metadata, Record, RecordRow, ResourceKey, Schema, Stage};
 use crate::resource::credential::{Credential, CredentialStatus};
+use crate::resource::mcp_server::McpServer;
 use crate::resource::vault::{Vault, VaultSpec};
 use crate::secret::{Fingerprint, SealContext, SealedSecret, mint_bearer};
 use crate::store::{Precondition, Write};
@@ -23,12 +25,19 @@ impl Work<'_> {
     ) -> Result<Vec<RecordRow>> {
         let credential = Record::<Credential>::read(&row)?;
         let (vault, new_vault) = self.vault_of(credential.spec.agent, &row).await?;
+        refuse_archived(&vault)?;
         let siblings = self.plane.store.referrers(self.org.id, &vault.key()).await?;
         let most = self.plane.limits.vault_credentials;
-        if siblings.iter().filter(|row| row.kind == Credential::KIND).count() >= most {
+        if siblings.len() >= most {
             let allowed = format!("an agent with fewer than {most} credentials");
             return Err(Invalid::new("agent_path", credential.spec.agent, allowed).within("metadata").into());
         }
+        self.refuse_taken_url(credential.spec.mcp_server, &siblings).await?;
+        // Counted and compared: none may come or go until this one is there.
+        draft.expect.push(Precondition::ReferredBy {
+            target: vault.key(),
+            by: siblings.iter().map(RecordRow::key).collect(),
+        });
         let (sealed, fingerprint) = self.mint(&row).await?;
         row.status = status(vault.meta.id, fingerprint)?;
         row.refs.push(vault.key());
@@ -40,6 +49,26 @@ impl Work<'_> {
             draft.expect.push(Precondition::Live(vault.key()));
             Ok(vec![row])
         }
+    }
+
+    /// A vault of the runtime has at most one credential for a URL (sem. 2.5); two servers may share one.
+    async fn refuse_taken_url(&self, server: ResourceId, siblings: &[RecordRow]) -> Result<()> {
+        let mut servers = vec![ResourceKey::of::<McpServer>(server)];
+        for sibling in siblings {
+            servers.push(ResourceKey::of::<McpServer>(Record::<Credential>::read(sibling)?.spec.mcp_server));
+        }
+        let rows = self.plane.store.records(self.org.id, &servers).await?;
+        let url = |row: &RecordRow| Ok::<_, Error>(Record::<McpServer>::read(row)?.spec.url);
+        let own = rows.iter().find(|row| row.meta.id == server).map(url).transpose()?.flatten();
+        let Some(own) = own else { return Ok(()) };
+        for row in rows.iter().filter(|row| row.meta.id != server) {
+            if url(row)?.is_some_and(|url| url == own) {
+                let allowed = "a server whose URL no other credential of the agent is for";
+                let field = "mcp_registration_path";
+                return Err(Invalid::new(field, server, allowed).within("metadata").into());
+            }
+        }
+        Ok(())
     }
 
     /// The agent's vault, or a new one (sem. 2.4: one vault per agent).
@@ -87,9 +116,10 @@ impl Work<'_> {
 pub(crate) async fn rotate(work: &mut Work<'_>, id: ResourceId) -> Step<Draft> {
     let (row, credential) = work.record::<Credential>(id).await?;
     work.about(&Credential::KIND, id, "rotate", row.meta.ou);
-    work.require(crate::permission::Permission::CREDENTIAL_CREATE, row.meta.ou)?;
+    work.require(Permission::CREDENTIAL_CREATE, row.meta.ou)?;
     work.replay().await?;
 
+    refuse_archived(&row)?;
     let vault = credential.status.vault.ok_or_else(|| Error::not_found("vault of credential", id))?;
     let (sealed, fingerprint) = work.mint(&row).await?;
     let mut next = row.clone();
@@ -105,7 +135,7 @@ pub(crate) async fn rotate(work: &mut Work<'_>, id: ResourceId) -> Step<Draft> {
     draft.expect.push(Precondition::RecordVersion { key: row.key(), version: row.meta.version });
     draft.expect.push(Precondition::Live(ResourceKey::of::<Vault>(vault)));
     draft.write.push(Write::PutSecret { owner: id, sealed });
-    draft.write.extend(work.desire(std::slice::from_ref(&next)).await?);
+    work.desire(std::slice::from_ref(&next), &mut draft).await?;
     draft.write.push(Write::PutRecord(Box::new(next)));
     Ok(draft)
 }

@@ -24,6 +24,7 @@ pub(crate) async fn erase(work: &mut Work<'_>, seq: u64) -> Step<Draft> {
         detail: None,
     };
     let mut draft = Draft::new(None, change);
+    draft.unchanged = entry.is_erased();
     draft.write.push(Write::EraseAuditPayload(seq));
     Ok(draft)
 }

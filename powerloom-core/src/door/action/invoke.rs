@@ -9,7 +9,7 @@ use crate::invalid::Invalid;
 use crate::permission::Permission;
 use crate::principal::Principal;
 use crate::reconcile::state::{RemoteRef, SyncState};
-use crate::record::{KindName, Record, ResourceKey, Schema};
+use crate::record::{KindName, Record, RecordRow, ResourceKey, Schema};
 use crate::resource::agent::Agent;
 use crate::resource::mcp_server::McpServer;
 use crate::resource::skill::Skill;
@@ -17,7 +17,7 @@ use crate::resource::vault::Vault;
 use crate::session::event::EventSeq;
 use crate::session::record::{InvokeMode, SessionRecord, SessionSnapshot};
 use crate::session::status::SessionStatus;
-use crate::store::{Precondition, SessionQuery, Write};
+use crate::store::{MAX_PAGE, Precondition, SessionQuery, Write};
 use serde_json::json;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub(crate) async fn invoke(work: &mut Work<'_>, asked: Invocation<'_>) -> Step<D
     if !row.is_live() {
         // Only somebody who may invoke it is told what has become of it.
         work.require(Permission::AGENT_INVOKE, row.meta.ou)?;
-        return Err(Conflict::Archived { what: "agent".to_owned(), name: row.meta.name }.into());
+        return Err(Conflict::AgentArchived { agent: row.meta.name }.into());
     }
     work.require(Permission::AGENT_INVOKE, row.meta.ou)?;
     work.replay().await?;
@@ -61,8 +61,7 @@ pub(crate) async fn invoke(work: &mut Work<'_>, asked: Invocation<'_>) -> Step<D
         return Err(Halt::Outdated);
     }
     if powerless(work, &agent) {
-        let reason = "its owner is disabled or gone".to_owned();
-        return Err(Conflict::SessionLimit { reason }.into());
+        return Err(Conflict::AgentPowerless { agent: row.meta.name }.into());
     }
     let parent = parent(work, asked.agent).await?;
     check_quota(work, asked.agent).await?;
@@ -86,7 +85,7 @@ pub(crate) async fn invoke(work: &mut Work<'_>, asked: Invocation<'_>) -> Step<D
         title: asked.title.map(str::to_owned),
         prompt: asked.prompt.to_owned(),
         mode: asked.mode,
-        snapshot: snapshot(work, &agent, agent_remote, environment).await?,
+        snapshot: snapshot(work, &row, agent_remote, environment).await?,
         status: SessionStatus::Pending,
         error: None,
         remote_id: None,
@@ -164,18 +163,26 @@ fn powerless(work: &Work<'_>, agent: &Record<Agent>) -> bool {
     }
 }
 
-/// The session out of which an agent invokes; refuses chains that are too deep or bite their tail.
+/// The session out of which an agent invokes, in its own name or, by a delegated token, in that of a user; refuses chains
+/// that are too deep or bite their tail.
 async fn parent(work: &Work<'_>, agent: ResourceId) -> Result<Option<SessionRecord>> {
-    let Principal::Agent(caller) = &work.caller.principal else { return Ok(None) };
-    let id = work.caller.delegated_from_session.ok_or_else(|| {
-        Error::from(Invalid::hidden("parent_session_id", "the session out of which the agent invokes"))
-    })?;
+    let id = match (&work.caller.principal, work.caller.delegated_from_session) {
+        (_, Some(id)) => id,
+        (Principal::Agent(_), None) => {
+            let allowed = "the session out of which the agent invokes";
+            return Err(Invalid::hidden("parent_session_id", allowed).into());
+        }
+        _ => return Ok(None),
+    };
     let first =
         work.plane.store.session(work.org.id, id).await?.ok_or_else(|| Error::not_found("session", id))?;
-    if first.agent_id != *caller || first.status.is_settled() {
-        return Err(
-            Invalid::new("parent_session_id", id, "a running session of the agent that invokes").into()
-        );
+    let own = match &work.caller.principal {
+        Principal::Agent(caller) => first.agent_id == *caller,
+        _ => true,
+    };
+    if !own || first.status.is_settled() {
+        let allowed = "a running session of the agent that invokes";
+        return Err(Invalid::new("parent_session_id", id, allowed).into());
     }
     let most = work.plane.limits.session_depth;
     if first.depth >= most {
@@ -197,7 +204,7 @@ async fn parent(work: &Work<'_>, agent: ResourceId) -> Result<Option<SessionReco
 }
 
 async fn check_quota(work: &Work<'_>, agent: ResourceId) -> Result<()> {
-    let most = work.plane.limits.active_sessions;
+    let most = work.plane.limits.active_sessions.min(MAX_PAGE);
     let query = SessionQuery { agent: Some(agent), active: true, after: None, limit: most };
     if most > 0 && work.plane.store.sessions(work.org.id, &query).await?.len() >= most {
         let reason = format!("the agent has {most} active sessions already");
@@ -209,13 +216,12 @@ async fn check_quota(work: &Work<'_>, agent: ResourceId) -> Result<()> {
 /// What runs, frozen: later changes of the agent do not touch the session.
 async fn snapshot(
     work: &Work<'_>,
-    agent: &Record<Agent>,
+    agent: &RecordRow,
     remote: RemoteRef,
     environment: RemoteRef,
 ) -> Result<SessionSnapshot> {
     let store = &work.plane.store;
-    let row = work.row(&agent.key()).await?;
-    let related = store.records(work.org.id, &row.refs).await?;
+    let related = store.records(work.org.id, &agent.refs).await?;
     let names = |kind: KindName| {
         let mut names: Vec<String> =
             related.iter().filter(|row| row.kind == kind).map(|row| row.meta.name.clone()).collect();
@@ -227,7 +233,7 @@ async fn snapshot(
         .await?
         .iter()
         .filter(|row| row.kind == Vault::KIND)
-        .map(crate::record::RecordRow::key)
+        .map(RecordRow::key)
         .collect();
     let states = store.sync_states(work.org.id, &vaults).await?;
     Ok(SessionSnapshot {
@@ -246,7 +252,8 @@ pub(crate) async fn cancel(work: &mut Work<'_>, id: SessionId) -> Step<Draft> {
         work.plane.store.session(work.org.id, id).await?.ok_or_else(|| Error::not_found("session", id))?;
     work.about(&SESSION, id, "cancel", session.ou);
     let starter = session.started_by == work.caller.principal.to_string() && work.caller.ceiling.is_none();
-    if !starter || !work.snapshot.knows(&work.caller.principal) {
+    // Whoever is disabled or gone starts and stops nothing: nobody covers them, not even themselves.
+    if !starter || !work.snapshot.covers(&work.caller.principal, &work.caller.principal) {
         work.require(Permission::SESSION_CANCEL, session.ou)?;
     }
     work.replay().await?;

@@ -1,9 +1,8 @@
 //! Moving an OU with all below it (sem. 2.1).
 
 use crate::audit::Change;
-use crate::authz_cache::preview;
 use crate::door::action::create::refuse_taken_name;
-use crate::door::work::{AuthzEffect, Draft, Step, Work};
+use crate::door::work::{AuthzEffect, Draft, Step, Work, refuse_archived};
 use crate::error::{Conflict, Error};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
@@ -14,16 +13,20 @@ use crate::resource::ou::Ou;
 use crate::store::{Precondition, Write};
 use serde_json::json;
 
-/// Checks and writes a `move`: it needs `ou:update` on the OU and `ou:create` on its new parent.
+/// Checks and writes a `move`: it needs `ou:update` on the OU, `ou:create` on its new parent, and everything the move
+/// gives to others.
 pub(crate) async fn move_ou(work: &mut Work<'_>, ou: ResourceId, to: ResourceId) -> Step<Draft> {
-    let row = work.live(&ResourceKey::of::<Ou>(ou)).await?;
-    let parent = work.live(&ResourceKey::of::<Ou>(to)).await?;
+    let row = work.row(&ResourceKey::of::<Ou>(ou)).await?;
+    let parent = work.row(&ResourceKey::of::<Ou>(to)).await?;
     work.about(&Ou::KIND, ou, "move", ou);
     work.subject.ous.push(to);
     work.require(Permission::OU_UPDATE, ou)?;
     work.require(Permission::OU_CREATE, to)?;
+    work.guard_move(&row, to).await?;
     work.replay().await?;
 
+    refuse_archived(&row)?;
+    refuse_archived(&parent)?;
     if ou == work.org.root_ou {
         return Err(Invalid::new("ou", &row.meta.name, "an OU below the root").into());
     }
@@ -59,9 +62,9 @@ pub(crate) async fn move_ou(work: &mut Work<'_>, ou: ResourceId, to: ResourceId)
     let change =
         Change { before: json!({ "path": work.path(ou) }), after: json!({ "path": path }), detail: None };
     let mut draft = Draft::new(Some(next.clone()), change);
-    // The tree must still be one: judged on a preview, committed only if nothing of it has moved meanwhile.
-    preview(work.plane.store.as_ref(), work.org.id, work.snapshot.epoch(), std::slice::from_ref(&next))
-        .await?;
+    // The tree must still be one, and what is denied to an OU may now reach an OrgAdmin: judged on a preview, committed
+    // only if nothing of it has moved meanwhile.
+    work.guard_last_org_admin(std::slice::from_ref(&next)).await?;
     draft.expect.push(Precondition::RecordVersion { key: row.key(), version: row.meta.version });
     draft.expect.push(Precondition::Live(parent.key()));
     draft.authz = AuthzEffect::Other;

@@ -3,7 +3,7 @@
 use crate::audit::Change;
 use crate::digest::Digest;
 use crate::door::mutation::UploadedFile;
-use crate::door::work::{Draft, Step, Work};
+use crate::door::work::{Draft, Step, Work, refuse_archived};
 use crate::error::{Error, Result};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
@@ -21,11 +21,13 @@ use serde_json::{Value, json};
 /// older version make that one current again.
 pub(crate) async fn publish(work: &mut Work<'_>, skill: ResourceId, files: &[UploadedFile]) -> Step<Draft> {
     let (row, record) = work.record::<Skill>(skill).await?;
-    let tree = SkillTree::read(files, &row.meta.name, &work.plane.limits)?;
     work.about(&Skill::KIND, skill, "publish", row.meta.ou);
     work.require(Permission::SKILL_PUBLISH, row.meta.ou)?;
+    // Only now: it names the skill, and hashes megabytes.
+    let tree = SkillTree::read(files, &row.meta.name, &work.plane.limits)?;
     work.replay().await?;
 
+    refuse_archived(&row)?;
     let versions = versions(work, &row).await?;
     let same = versions.iter().find(|version| version.1.spec.content_hash == tree.content_hash);
     let current = record.status.current;
@@ -78,7 +80,7 @@ async fn follow(
         "files": tree.files.iter().map(|file| &file.path).collect::<Vec<_>>(),
     });
     let puts: Vec<RecordRow> = std::iter::once(skill).chain(new).collect();
-    draft.write.extend(work.desire(&puts).await?);
+    work.desire(&puts, &mut draft).await?;
     draft.write.extend(puts.into_iter().map(|row| Write::PutRecord(Box::new(row))));
     Ok(draft)
 }

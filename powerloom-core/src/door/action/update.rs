@@ -1,8 +1,8 @@
 //! Changing a resource: absent fields stay, `null` clears, a list replaces the list (sem. 2.3.2).
 
 use crate::audit::Change;
-use crate::door::action::create::check_servers;
-use crate::door::work::{AuthzEffect, Draft, Step, Work};
+use crate::door::action::create::check_attachments;
+use crate::door::work::{AuthzEffect, Draft, Step, Work, refuse_archived};
 use crate::error::{Conflict, Error, Result};
 use crate::invalid::Invalid;
 use crate::record::{RecordRow, ResourceKey};
@@ -36,6 +36,8 @@ pub(crate) async fn change(
     expect: Option<u64>,
     patch: &Map<String, Value>,
 ) -> Step<Draft> {
+    // First: what is said of a bad patch says something of the record.
+    work.require(kind.permissions().update, Work::judged_at(&row))?;
     let spec = kind.check(&merge(kind, &row.spec, patch)?)?;
     let references = kind.references(&spec)?;
     let old: Vec<Reference> = kind.references(&row.spec)?;
@@ -50,22 +52,20 @@ pub(crate) async fn change(
         ..row.clone()
     };
 
-    work.require(kind.permissions().update, Work::judged_at(&row))?;
     let rows = work.referred(&new).await?;
     work.require_use(&new, &rows).await?;
     work.guard_escalation(&next, Some(&row.spec)).await?;
     work.replay().await?;
 
-    if !row.is_live() {
-        return Err(Conflict::Archived { what: row.kind.to_string(), name: row.meta.name }.into());
-    }
+    refuse_archived(&row)?;
+    rows.iter().try_for_each(refuse_archived)?;
     if let Some(expected) = expect.filter(|expected| *expected != row.meta.version) {
         return Err(Error::VersionMismatch { key: row.key(), expected, found: row.meta.version }.into());
     }
     if next.spec == row.spec {
         return Ok(Draft::unchanged(row));
     }
-    check_servers(&next, &work.plane.store.records(work.org.id, &next.refs).await?)?;
+    check_attachments(&next, &work.plane.store.records(work.org.id, &next.refs).await?)?;
     put(work, kind, &row, next, &new).await
 }
 
@@ -93,7 +93,7 @@ async fn put(
         draft.authz = AuthzEffect::Other;
         draft.write.push(Write::BumpAuthzEpoch);
     }
-    draft.write.extend(work.desire(std::slice::from_ref(&next)).await?);
+    work.desire(std::slice::from_ref(&next), &mut draft).await?;
     draft.write.push(Write::PutRecord(Box::new(next)));
     Ok(draft)
 }
