@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod bounds;
 pub mod catalogue;
+pub mod clear_secret;
 pub mod credential;
 pub mod environment;
 pub mod field;

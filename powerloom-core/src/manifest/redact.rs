@@ -1,36 +1,19 @@
 //! Keeps what looks like a secret out of everything a plan shows.
 
+use crate::resource::clear_secret::{holds_password, is_secret_name, is_suspect, names_one};
 use serde_json::{Map, Value};
 
 /// What is shown instead.
 const HIDDEN: &str = "(hidden)";
 
-/// Parts of names under which secrets are kept.
-const SUSPECT: [&str; 12] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "token",
-    "bearer",
-    "api_key",
-    "apikey",
-    "private_key",
-    "dsn",
-    "credential",
-    "authorization",
-];
-
 /// `value` as it may be shown under `name`.
 ///
 /// A setting whose name ends in `_secret` holds the name of a secret (row P57) and is shown if it looks like one.
 pub(crate) fn redact(name: &str, value: Value) -> Value {
-    let lower = name.to_lowercase();
-    let suspect = SUSPECT.iter().any(|part| lower.contains(part));
     match value {
         Value::String(text) if holds_password(&text) => HIDDEN.into(),
-        Value::String(text) if lower.ends_with("_secret") && is_secret_name(&text) => Value::String(text),
-        Value::String(_) | Value::Number(_) if suspect => HIDDEN.into(),
+        Value::String(text) if names_one(name) && is_secret_name(&text) => Value::String(text),
+        Value::String(_) | Value::Number(_) if is_suspect(name) || names_one(name) => HIDDEN.into(),
         Value::Array(items) => items.into_iter().map(|item| redact(name, item)).collect(),
         Value::Object(map) => Value::Object(redact_map(map)),
         other => other,
@@ -44,14 +27,6 @@ fn redact_map(map: Map<String, Value>) -> Map<String, Value> {
             (key, shown)
         })
         .collect()
-}
-
-fn is_secret_name(text: &str) -> bool {
-    (1..=255).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
-}
-
-fn holds_password(text: &str) -> bool {
-    text.contains("://") && url::Url::parse(text).is_ok_and(|url| url.password().is_some())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use crate::invalid::Invalid;
 use crate::permission::Permission;
 use crate::record::{KindName, Schema};
+use crate::resource::clear_secret::{holds_password, is_secret_name, is_suspect, names_one};
 use crate::resource::field::{DISPLAY_NAME, Field, Form};
 use crate::resource::kind::{Declared, Home, KindPermissions};
 use serde::{Deserialize, Serialize};
@@ -78,16 +79,11 @@ impl Declared for McpDeployment {
     }
 }
 
-/// Wherever a setting's name ends in `_secret`, it names one.
+/// Wherever a setting's name ends in `_secret`, it names one; nowhere is one given in the clear.
 fn check_secrets(settings: &Map<String, Value>) -> Result<(), Invalid> {
-    let names_a_secret = |value: &Value| {
-        value.as_str().is_some_and(|text| {
-            (1..=255).contains(&text.len())
-                && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
-        })
-    };
     for (name, value) in settings {
-        if name.ends_with("_secret") && !names_a_secret(value) {
+        let text = value.as_str();
+        if names_one(name) && !text.is_some_and(is_secret_name) {
             let allowed = "the name of a secret (letters, digits, `-`, `_`, `.`, `/`), not the secret itself";
             return Err(Invalid::hidden(name, allowed));
         }
@@ -95,6 +91,11 @@ fn check_secrets(settings: &Map<String, Value>) -> Result<(), Invalid> {
             Value::Array(items) => items.as_slice(),
             other => std::slice::from_ref(other),
         };
+        let given = |text: &str| is_suspect(name) || holds_password(text);
+        if below.iter().filter_map(Value::as_str).any(given) {
+            let allowed = format!("no secret in the clear: keep it elsewhere and name it in `{name}_secret`");
+            return Err(Invalid::hidden(name, allowed));
+        }
         for settings in below.iter().filter_map(Value::as_object) {
             check_secrets(settings).map_err(|invalid| invalid.within(name))?;
         }

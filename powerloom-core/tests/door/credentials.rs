@@ -110,6 +110,25 @@ async fn a_secret_given_in_the_clear_is_refused_and_not_repeated() {
     );
 }
 
+#[tokio::test]
+async fn a_secret_in_the_clear_is_refused_under_any_name() {
+    let w = world().await;
+    let secrets = [
+        json!({ "password": "hunter2" }),
+        json!({ "headers": { "Authorization": "Bearer hunter2" } }),
+        json!({ "database_url": "postgres://writer:hunter2@db/x" }),
+        json!({ "replicas": [{ "api_key": "hunter2" }] }),
+        json!({ "tokens": ["hunter2"] }),
+    ];
+    for config in secrets {
+        let spec = json!({ "template_kind": "postgres", "config": config });
+        let error =
+            w.try_create(&w.admin, "MCPDeployment", Some(w.root()), Some("pg"), spec).await.unwrap_err();
+        assert!(error.code() == "invalid" && error.to_string().contains("_secret"), "{error}");
+        assert!(!format!("{error} {error:?} {}", error.envelope()).contains("hunter2"));
+    }
+}
+
 /// Sem. 2.6: a rotation changes the fingerprint and makes the credential dirty, nothing else.
 #[tokio::test]
 async fn a_rotated_credential_has_another_bearer() {

@@ -235,7 +235,7 @@ async fn a_skill_can_be_pinned_to_a_version() {
 #[tokio::test]
 async fn a_plan_shows_no_secret() {
     let world = World::new();
-    let text = "{kind: MCPDeployment, metadata: {name: pg, ou_path: /acme}, spec: {template_kind: postgres, config: {database_url_secret: pg-dsn, password: hunter2, url: 'postgres://u:hunter2@h/d'}}}";
+    let text = "{kind: MCPDeployment, metadata: {name: pg, ou_path: /acme}, spec: {template_kind: postgres, config: {database_url_secret: pg-dsn}, policy: {password: hunter2, url: 'postgres://u:hunter2@h/d'}}}";
     let plan = world.plan(text).await;
     assert!(plan.to_string().contains("pg-dsn") && !plan.to_string().contains("hunter2"), "{plan}");
     assert!(plan.steps[0].changes.iter().all(|change| !change.after.to_string().contains("hunter2")));
