@@ -72,6 +72,11 @@ impl House {
         Ok(())
     }
 
+    /// Whether the runtime is this process's own, so that everything in it can be reached.
+    pub(crate) fn is_local(&self) -> bool {
+        self.emulator.is_some()
+    }
+
     /// Ends the loops, then what they use.
     pub(crate) async fn close(mut self) -> anyhow::Result<()> {
         self.stop.cancel();
@@ -93,6 +98,11 @@ async fn runtime(
 ) -> anyhow::Result<(Arc<dyn Runtime>, Option<RunningEmulator>)> {
     if std::env::var_os("ANTHROPIC_API_KEY").is_some_and(|key| !key.is_empty()) {
         screen.line(Ink::Dim, "·", "runtime  Claude Managed Agents (ANTHROPIC_API_KEY is set)");
+        screen.line(
+            Ink::Busy,
+            "…",
+            "it may not reach this machine's loopback: then the session goes on without MCP, and is flagged",
+        );
         return Ok((Arc::new(CmaRuntime::new(CmaClient::from_env()?)), None));
     }
     let emulator = Emulator::builder().state(folder.join("runtime.state")).start().await?;
