@@ -125,6 +125,7 @@ async fn publish_skill(house: &House, admin: &Caller, screen: Screen) -> anyhow:
 async fn reconcile(house: &House, admin: &Caller, patience: Duration, screen: Screen) -> anyhow::Result<()> {
     let mut shown: BTreeMap<String, SyncStatus> = BTreeMap::new();
     let deadline = tokio::time::Instant::now() + patience;
+    let mut rests = None;
     loop {
         let mut moving = 0;
         let mut parked = 0;
@@ -149,6 +150,18 @@ async fn reconcile(house: &House, admin: &Caller, patience: Duration, screen: Sc
         }
         if moving == 0 {
             return Ok(());
+        }
+        let now = house.loom.clock().now();
+        let paused = house.loom.organization(admin).await?.paused.filter(|paused| now < paused.until);
+        if let Some(paused) = paused {
+            let notice = format!("nothing is tried until {}: {}", paused.until, paused.reason);
+            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            if now + left < paused.until {
+                bail!("{notice}");
+            }
+            if rests.replace(paused.until) != Some(paused.until) {
+                screen.line(Ink::Bad, "✗", notice);
+            }
         }
         if tokio::time::Instant::now() > deadline {
             bail!("{moving} resources are still not in sync after {} s", patience.as_secs());
