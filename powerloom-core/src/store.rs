@@ -444,45 +444,7 @@ pub trait Records: fmt::Debug + Send + Sync + 'static {
 /// 2. **Verbatim**: the canonical bytes come back exactly as they were hashed.
 /// 3. **Isolated**: a chain holds rows of its own organization only.
 ///
-/// # Examples
-/// A chain kept elsewhere, such as an export somebody holds, is verified like the store's own:
-/// ```
-/// use async_trait::async_trait;
-/// use powerloom_core::audit::{AuditEntry, AuditHead, AuditQuery};
-/// use powerloom_core::control_plane::ControlPlane;
-/// use powerloom_core::id::OrgId;
-/// use powerloom_core::store::{AuditLog, StoreResult};
-/// use powerloom_core::verify_log::verify_log;
-///
-/// #[derive(Debug)]
-/// struct Export(Vec<AuditEntry>);
-///
-/// #[async_trait]
-/// impl AuditLog for Export {
-///     async fn audit_head(&self, _: OrgId) -> StoreResult<AuditHead> {
-///         Ok(self.0.last().map_or(AuditHead::GENESIS, AuditEntry::head))
-///     }
-///     async fn audit_rows(&self, _: OrgId, after: u64, limit: usize) -> StoreResult<Vec<AuditEntry>> {
-///         Ok(self.0.iter().filter(|entry| entry.row.seq > after).take(limit).cloned().collect())
-///     }
-///     async fn audit_query(&self, _: OrgId, query: &AuditQuery) -> StoreResult<Vec<AuditEntry>> {
-///         Ok(self.0.iter().rev().filter(|entry| query.matches(&entry.row)).cloned().collect())
-///     }
-/// }
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let loom = ControlPlane::builder(powerloom_store::open("memory:").await?).build();
-/// let acme = loom.bootstrap(&"acme".parse()?, &"admin@acme.com".parse()?).await?;
-/// let mut export = Export(loom.store().audit_rows(acme.id, 0, 1000).await?);
-/// let trusted = export.audit_head(acme.id).await?;
-/// assert!(verify_log(&export, acme.id, Some(trusted)).await?.is_ok());
-///
-/// export.0.pop();
-/// assert!(verify_log(&export, acme.id, Some(trusted)).await?.is_err(), "a trusted head shows a cut tail");
-/// # Ok(())
-/// # }
-/// ```
+/// [`verify_log`](crate::verify_log::verify_log) has a whole implementation as its example.
 #[async_trait]
 pub trait AuditLog: fmt::Debug + Send + Sync + 'static {
     /// The number and hash of the last row; [`AuditHead::GENESIS`] of an empty chain.
