@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod authz;
 pub(crate) mod authz_cache;
+pub mod availability;
 pub mod bootstrap;
 pub mod canonical_json;
 pub mod clock;
