@@ -118,9 +118,11 @@ impl BuiltinRole {
     pub const fn permissions(self) -> PermissionSet {
         match self {
             Self::OrgAdmin => PermissionSet::ALL,
-            Self::OuAdmin => {
-                PermissionSet::ALL.difference(PermissionSet::of(&[P::ORGANIZATION_UPDATE, P::ROLE_ESCALATE]))
-            }
+            Self::OuAdmin => PermissionSet::ALL.difference(PermissionSet::of(&[
+                P::ORGANIZATION_UPDATE,
+                P::ROLE_ESCALATE,
+                P::APPROVAL_BREAK_GLASS,
+            ])),
             Self::GroupAdmin => PermissionSet::of_resource("group").union(PermissionSet::of(&[P::USER_READ])),
             Self::AgentBuilder => BUILDER,
             Self::AgentOwner => BUILDER
@@ -203,7 +205,7 @@ mod tests {
         let held = |role: BuiltinRole| role.permissions().to_string();
         assert_eq!(BuiltinRole::OrgAdmin.permissions(), PermissionSet::ALL);
         let withheld = PermissionSet::ALL.difference(BuiltinRole::OuAdmin.permissions());
-        assert_eq!(withheld.to_string(), "organization:update, role:escalate");
+        assert_eq!(withheld.to_string(), "organization:update, role:escalate, approval:break_glass");
         assert_eq!(
             held(BuiltinRole::GroupAdmin),
             "user:read, group:read, group:create, group:update, group:delete, group:manage_members"
@@ -232,7 +234,7 @@ mod tests {
         assert_eq!(held(BuiltinRole::Approver), "approval:read, approval:decide");
         let auditor = BuiltinRole::Auditor.permissions();
         assert!(auditor.iter().all(|p| p.action() == "read" || p.resource() == "audit"));
-        assert_eq!(auditor.len(), 23);
+        assert_eq!(auditor.len(), 24);
         assert!(BuiltinRole::AgentRuntime.permissions().is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::audit::{AuditDecision, AuditDraft, AuditHead, Change, SALT_LEN};
 use crate::authz::{AuthzSnapshot, Resolution};
+use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::door::action::archive::archive;
 use crate::door::action::attach::{Attachment, attach};
@@ -88,24 +89,8 @@ impl Plane {
         let idempotency = idempotency(caller, mutation, options)?;
         for _ in 0..self.limits.attempts {
             let now = self.now();
-            let snapshot =
-                self.authz.get(self.store.as_ref(), caller.org, now, self.limits.authz_staleness).await?;
-            let mut work = Work {
-                plane: self,
-                caller,
-                org: self.org(caller.org).await?,
-                snapshot,
-                now,
-                subject: Subject {
-                    kind: KindName::known("Unknown"),
-                    id: String::new(),
-                    verb: mutation.action.word().to_owned(),
-                    ous: Vec::new(),
-                },
-                idempotency: idempotency.clone(),
-                unanswered: false,
-                relied_on: Vec::new(),
-            };
+            let mut work = self.work(caller, mutation, now).await?;
+            work.idempotency.clone_from(&idempotency);
             match pass(&mut work, &mutation.action).await {
                 Err(Halt::Replay(outcome)) => return Ok(*outcome),
                 Err(Halt::Outdated) => {
@@ -145,6 +130,52 @@ impl Plane {
                     Err(Error::Store(StoreError::Refused(refused))) => self.retry(caller, refused)?,
                     answer => return answer,
                 },
+            }
+        }
+        Err(Conflict::Busy.into())
+    }
+
+    /// A pass that knows nothing yet.
+    async fn work<'a>(&'a self, caller: &'a Caller, mutation: &Mutation, now: Timestamp) -> Result<Work<'a>> {
+        Ok(Work {
+            plane: self,
+            caller,
+            org: self.org(caller.org).await?,
+            snapshot: self
+                .authz
+                .get(self.store.as_ref(), caller.org, now, self.limits.authz_staleness)
+                .await?,
+            now,
+            subject: Subject {
+                kind: KindName::known("Unknown"),
+                id: String::new(),
+                verb: mutation.action.word().to_owned(),
+                ous: Vec::new(),
+            },
+            idempotency: None,
+            unanswered: false,
+            relied_on: Vec::new(),
+        })
+    }
+
+    /// What a change would come to if it were submitted now. Nothing is written, not even a denial.
+    #[allow(dead_code, reason = "plans and what-if questions are built on it")]
+    pub(crate) async fn rehearse<'a>(
+        &'a self,
+        caller: &'a Caller,
+        mutation: &Mutation,
+    ) -> Result<(Work<'a>, Draft)> {
+        for _ in 0..self.limits.attempts {
+            let now = self.now();
+            let mut work = self.work(caller, mutation, now).await?;
+            match pass(&mut work, &mutation.action).await {
+                Ok(draft) => return Ok((work, draft)),
+                Err(Halt::Error(error)) => return Err(error),
+                Err(Halt::Outdated | Halt::Replay(_)) => {
+                    if !self.catch_up(caller.org, now).await? {
+                        return Err(Conflict::Busy.into());
+                    }
+                }
             }
         }
         Err(Conflict::Busy.into())

@@ -73,7 +73,10 @@ catalogue! {
         "read" = APPROVAL_POLICY_READ, "create" = APPROVAL_POLICY_CREATE, "update" = APPROVAL_POLICY_UPDATE,
         "delete" = APPROVAL_POLICY_DELETE
     }
-    "approval" { "read" = APPROVAL_READ, "decide" = APPROVAL_DECIDE, "cancel" = APPROVAL_CANCEL }
+    "approval" {
+        "read" = APPROVAL_READ, "decide" = APPROVAL_DECIDE, "cancel" = APPROVAL_CANCEL,
+        "break_glass" = APPROVAL_BREAK_GLASS
+    }
     "audit" { "read" = AUDIT_READ, "verify" = AUDIT_VERIFY, "export" = AUDIT_EXPORT }
     "template" {
         "read" = TEMPLATE_READ, "create" = TEMPLATE_CREATE, "update" = TEMPLATE_UPDATE, "delete" = TEMPLATE_DELETE
@@ -85,6 +88,7 @@ catalogue! {
     }
     "consent" { "read" = CONSENT_READ, "decide" = CONSENT_DECIDE }
     "tool" { "read" = TOOL_READ, "execute" = TOOL_EXECUTE }
+    "token" { "read" = TOKEN_READ, "create" = TOKEN_CREATE, "revoke" = TOKEN_REVOKE }
     "custom" {
         "read" = CUSTOM_READ, "create" = CUSTOM_CREATE, "update" = CUSTOM_UPDATE, "delete" = CUSTOM_DELETE
     }
@@ -235,7 +239,7 @@ mod tests {
             assert_eq!(Permission::find(&permission.as_str().to_uppercase()), None);
             assert_eq!(Permission::find(&permission.as_str()[1..]), None);
         }
-        assert_eq!(Permission::ALL.len(), 82);
+        assert_eq!(Permission::ALL.len(), 86);
     }
 
     #[test]
