@@ -1,0 +1,3 @@
+//! Approvals: changes that wait for people to agree (sem. 2.8).
+
+pub mod notifier;
