@@ -1,18 +1,18 @@
 //! Carries a plan out, step by step, through the one door.
 
-use crate::door::mutation::{Action, Mutation};
+use crate::digest::Digest;
+use crate::door::mutation::Mutation;
 use crate::door::outcome::Outcome;
 use crate::error_kind::ErrorKind;
 use crate::id::ResourceId;
-use crate::manifest::hole::{OU, fill};
-use crate::manifest::plan::{Observed, PLAN_VERSION, Plan, Step, Verb};
+use crate::manifest::filled::Unready;
+use crate::manifest::plan::{PLAN_VERSION, Plan, Step, Verb};
 use crate::manifest::report::{Report, StepResult};
 use crate::manifest::target::Target;
 use crate::record::{KindName, ResourceKey, Schema};
 use crate::resource::mcp_deployment::McpDeployment;
 use crate::resource::mcp_server::McpServer;
 use async_trait::async_trait;
-use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// The way to the door, for one organization and one caller.
@@ -41,6 +41,9 @@ pub trait Submit: Send + Sync {
     /// A kind with a counterpart on the runtime keeps its name until that is archived too.
     async fn released(&self, key: &ResourceKey) -> Result<bool, Self::Error>;
 
+    /// The version of a record; `None` if it is not live, or there is none.
+    async fn version(&self, key: &ResourceKey) -> Result<Option<u64>, Self::Error>;
+
     /// The class of a refusal.
     fn kind(&self, error: &Self::Error) -> ErrorKind;
 }
@@ -54,6 +57,8 @@ pub struct ApplyOptions {
     /// In between there is neither the old one nor the new one. If the new one cannot be made, its step fails and says
     /// so; a partial document is not enough then to make it: what it left alone is only in the archived record.
     pub allow_replace: bool,
+    /// The plan must have this digest, or nothing of it is done.
+    pub digest: Option<Digest>,
 }
 
 impl ApplyOptions {
@@ -61,6 +66,13 @@ impl ApplyOptions {
     #[must_use]
     pub const fn allow_replace(mut self, allowed: bool) -> Self {
         self.allow_replace = allowed;
+        self
+    }
+
+    /// Refuses every plan but the one of this digest, such as the one that was approved.
+    #[must_use]
+    pub const fn digest(mut self, digest: Digest) -> Self {
+        self.digest = Some(digest);
         self
     }
 }
@@ -76,18 +88,34 @@ impl ApplyOptions {
 pub async fn apply<S: Submit + ?Sized>(plan: &Plan, door: &S, options: ApplyOptions) -> Report {
     let mut run = Run { door, options, made: BTreeMap::new() };
     let mut report = Report::default();
+    let unfit = unfit(plan, options);
     for step in &plan.steps {
-        let result = if plan.v == PLAN_VERSION {
-            match step.depends_on.iter().find(|on| !report.is_done(on)) {
+        let result = match &unfit {
+            Some(refusal) => refusal.clone(),
+            None => match step.depends_on.iter().find(|on| !report.is_done(on)) {
                 Some(on) => StepResult::Skipped { dependency: on.clone() },
                 None => run.step(step).await,
-            }
-        } else {
-            refused(format!("the plan has version {}, not {PLAN_VERSION}: plan again", plan.v))
+            },
         };
         report.push(step.target.clone(), result);
     }
     report
+}
+
+/// Why nothing at all of a plan is done.
+fn unfit(plan: &Plan, options: ApplyOptions) -> Option<StepResult> {
+    if plan.v != PLAN_VERSION {
+        return Some(refused(format!("the plan has version {}, not {PLAN_VERSION}: plan again", plan.v)));
+    }
+    let expected = options.digest?;
+    match plan.digest() {
+        Ok(digest) if digest == expected => None,
+        Ok(digest) => Some(StepResult::Failed {
+            kind: ErrorKind::Conflict,
+            message: format!("the plan has the digest {digest}, not {expected}: it is another one"),
+        }),
+        Err(invalid) => Some(refused(invalid.to_string())),
+    }
 }
 
 fn refused(message: String) -> StepResult {
@@ -107,7 +135,7 @@ type Ended<T> = Result<T, StepResult>;
 impl<S: Submit + ?Sized> Run<'_, S> {
     async fn step(&mut self, step: &Step) -> StepResult {
         let result = match step.verb {
-            Verb::Noop => Ok(StepResult::Unchanged),
+            Verb::Noop => self.unchanged(step).await,
             Verb::Create => self.create(step).await.map(|id| StepResult::Created { id }),
             Verb::Update => self.update(step).await,
             Verb::Archive => self.archive(step).await.map(|()| StepResult::Archived),
@@ -124,9 +152,7 @@ impl<S: Submit + ?Sized> Run<'_, S> {
     }
 
     async fn create(&mut self, step: &Step) -> Ended<ResourceId> {
-        let (ou, spec) = self.filled(step)?;
-        let action = Action::Create { kind: step.target.kind.clone(), ou, name: step.name.clone(), spec };
-        let outcome = self.submit(action).await?;
+        let outcome = self.submit(ready(step.mutation(&self.made))?).await?;
         let Some(row) = outcome.record() else {
             return Err(refused("the door did not say what it made".into()));
         };
@@ -143,24 +169,37 @@ impl<S: Submit + ?Sized> Run<'_, S> {
     }
 
     async fn update(&mut self, step: &Step) -> Ended<StepResult> {
-        let (target, expect) = observed(step)?;
-        let (_, patch) = self.filled(step)?;
-        Ok(match self.submit(Action::Update { target, expect, patch }).await? {
+        Ok(match self.submit(ready(step.mutation(&self.made))?).await? {
             Outcome::Unchanged { .. } => StepResult::Unchanged,
             _ => StepResult::Updated,
         })
     }
 
     async fn archive(&mut self, step: &Step) -> Ended<()> {
-        let (target, expect) = observed(step)?;
-        self.submit(Action::Archive { target, expect }).await.map(|_| ())
+        self.submit(ready(step.removal())?).await.map(|_| ())
+    }
+
+    /// Nothing is to be done, if nothing has been done to it since.
+    async fn unchanged(&self, step: &Step) -> Ended<StepResult> {
+        let (key, seen) = ready(step.seen())?;
+        match self.door.version(&key).await.map_err(|error| self.failed(&error))? {
+            Some(version) if version == seen => Ok(StepResult::Unchanged),
+            Some(version) => Err(StepResult::Failed {
+                kind: ErrorKind::VersionMismatch,
+                message: format!("it has version {version}, not {seen}: plan again"),
+            }),
+            None => Err(StepResult::Failed {
+                kind: ErrorKind::Conflict,
+                message: "it has been archived since: plan again".to_owned(),
+            }),
+        }
     }
 
     /// Archives the old one, then declares the new one. In between there is none: a failure says so.
     async fn replace(&mut self, step: &Step) -> Ended<StepResult> {
         // Whatever is open must be known before anything is taken away.
-        self.filled(step)?;
-        let (key, _) = observed(step)?;
+        ready(step.mutation(&self.made))?;
+        let (key, _) = ready(step.seen())?;
         self.archive(step).await?;
         match self.door.released(&key).await {
             Ok(true) => {}
@@ -185,8 +224,8 @@ impl<S: Submit + ?Sized> Run<'_, S> {
         }
     }
 
-    async fn submit(&self, action: Action) -> Ended<Outcome> {
-        match self.door.submit(action.into()).await {
+    async fn submit(&self, mutation: Mutation) -> Ended<Outcome> {
+        match self.door.submit(mutation).await {
             Ok(Outcome::Pending { request_id }) => Err(StepResult::PendingApproval { request_id }),
             Ok(outcome) => Ok(outcome),
             Err(error) => Err(self.failed(&error)),
@@ -196,33 +235,8 @@ impl<S: Submit + ?Sized> Run<'_, S> {
     fn failed(&self, error: &S::Error) -> StepResult {
         StepResult::Failed { kind: self.door.kind(error), message: error.to_string() }
     }
-
-    /// OU and payload with the ids of what this run made.
-    fn filled(&self, step: &Step) -> Ended<(Option<ResourceId>, Map<String, Value>)> {
-        let mut ou = step.ou;
-        let mut payload = Value::Object(step.payload.clone());
-        for hole in &step.holes {
-            let Some(id) = self.made.get(&hole.target) else {
-                return Err(refused(format!("{} was not made by this plan", hole.target)));
-            };
-            if hole.pointer == OU {
-                ou = Some(*id);
-            } else if !fill(&mut payload, &hole.pointer, *id) {
-                return Err(refused(format!("the plan has no `{}`", hole.pointer)));
-            }
-        }
-        match payload {
-            Value::Object(map) => Ok((ou, map)),
-            _ => Err(refused("the plan has no payload".into())),
-        }
-    }
 }
 
-fn observed(step: &Step) -> Ended<(ResourceKey, Option<u64>)> {
-    match step.observed {
-        Some(Observed { id, version }) => {
-            Ok((ResourceKey { kind: step.target.kind.clone(), id }, Some(version)))
-        }
-        None => Err(refused(format!("the plan does not say which version of {} it saw", step.target))),
-    }
+fn ready<T>(derived: Result<T, Unready>) -> Ended<T> {
+    derived.map_err(|unready| StepResult::Failed { kind: unready.kind(), message: unready.to_string() })
 }

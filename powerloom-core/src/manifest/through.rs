@@ -124,6 +124,11 @@ impl Submit for Through<'_> {
         waited.await.unwrap_or(Ok(false))
     }
 
+    async fn version(&self, key: &ResourceKey) -> Result<Option<u64>, Error> {
+        let row = self.control_plane.get(self.caller, key).await?;
+        Ok(row.is_live().then_some(row.meta.version))
+    }
+
     fn kind(&self, error: &Error) -> ErrorKind {
         error.kind()
     }

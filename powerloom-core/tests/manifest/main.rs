@@ -14,5 +14,6 @@ mod bad;
 mod examples;
 mod planning;
 mod reading;
+mod saved;
 mod through;
 mod world;

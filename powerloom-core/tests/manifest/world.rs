@@ -348,6 +348,11 @@ impl Submit for World {
         Ok(row.meta.stage == Stage::Archived)
     }
 
+    async fn version(&self, key: &ResourceKey) -> Result<Option<u64>, Refusal> {
+        let row = self.rows().into_iter().find(|row| row.key() == *key && row.is_live());
+        Ok(row.map(|row| row.meta.version))
+    }
+
     fn kind(&self, error: &Refusal) -> ErrorKind {
         error.kind
     }
