@@ -22,6 +22,9 @@ pub(crate) fn lint() -> anyhow::Result<()> {
         "check --package powerloom-runtime --no-default-features --locked",
         "check --package powerloom-runtime --no-default-features --features cma --locked",
         "check --package powerloom-runtime --no-default-features --features emulator --locked",
+        "check --package powerloom-web --no-default-features --locked",
+        "check --package powerloom-web --no-default-features --features webhook --locked",
+        "check --package powerloom-web --no-default-features --features oidc --locked",
     ] {
         run(&mut cargo(alone))?;
     }

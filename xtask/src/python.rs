@@ -5,13 +5,19 @@ use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const REQUIREMENTS: &str = "powerloom-runtime/tests/python/requirements-test.txt";
+/// What the tests of each crate need.
+const REQUIREMENTS: [&str; 2] = [
+    "powerloom-runtime/tests/python/requirements-test.txt",
+    "powerloom-web/tests/python/requirements-test.txt",
+];
 
 /// Makes the environment, if it is not there, and returns its interpreter.
 pub(crate) fn prepare() -> anyhow::Result<PathBuf> {
-    let requirements = root().join(REQUIREMENTS);
-    let wanted = std::fs::read_to_string(&requirements)
-        .with_context(|| format!("{} cannot be read", requirements.display()))?;
+    let mut wanted = String::new();
+    for requirements in REQUIREMENTS.map(|file| root().join(file)) {
+        wanted += &std::fs::read_to_string(&requirements)
+            .with_context(|| format!("{} cannot be read", requirements.display()))?;
+    }
     let folder = target().join("python");
     let (python, stamp) = (folder.join("bin/python"), folder.join("installed.txt"));
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted)
@@ -20,9 +26,12 @@ pub(crate) fn prepare() -> anyhow::Result<PathBuf> {
         return Ok(python);
     }
     create(&folder)?;
-    run(Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--upgrade", "-r"])
-        .arg(&requirements))?;
+    let mut install = Command::new(&python);
+    install.args(["-m", "pip", "install", "--quiet", "--upgrade"]);
+    for requirements in REQUIREMENTS {
+        install.arg("-r").arg(root().join(requirements));
+    }
+    run(&mut install)?;
     std::fs::write(&stamp, wanted).with_context(|| format!("{} cannot be written", stamp.display()))?;
     Ok(python)
 }
