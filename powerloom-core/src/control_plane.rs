@@ -226,10 +226,10 @@ impl ControlPlane {
     pub async fn decide(&self, caller: &Caller, permission: Permission, ou: ResourceId) -> Result<Decision> {
         let at = self.plane.now();
         let request = AccessRequest { caller, permission, ou, at };
-        let decision = self.plane.authorizer.decide(&*self.authz(caller.org).await?, &request);
+        let decision = self.plane.decide(&*self.authz(caller.org).await?, &request);
         let unknown = matches!(decision.resolution, Resolution::UnknownPrincipal | Resolution::UnknownOu);
         if unknown && self.plane.catch_up(caller.org, at).await? {
-            return Ok(self.plane.authorizer.decide(&*self.authz(caller.org).await?, &request));
+            return Ok(self.plane.decide(&*self.authz(caller.org).await?, &request));
         }
         Ok(decision)
     }

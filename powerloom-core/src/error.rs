@@ -9,6 +9,7 @@ use crate::runtime::RuntimeError;
 use crate::secret::SecretError;
 use crate::session::status::IllegalTransition;
 use crate::store::StoreError;
+use crate::token::TokenError;
 use serde_json::{Value, json};
 
 /// What this crate answers.
@@ -48,6 +49,9 @@ pub enum Error {
     /// The ticket is used up, expired, for another session, or was never given out. Which of these is not said.
     #[error("the ticket is not valid")]
     TicketRefused,
+    /// The bearer's token is not good. Why is the source, for the log: a client is told the same whatever it was.
+    #[error("the token is not valid")]
+    Unauthenticated(#[from] TokenError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -214,7 +218,7 @@ impl Error {
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::VersionMismatch { .. } => ErrorKind::VersionMismatch,
-            Self::TicketRefused => ErrorKind::Unauthenticated,
+            Self::TicketRefused | Self::Unauthenticated(_) => ErrorKind::Unauthenticated,
             Self::Store(error) => error.kind(),
             Self::Runtime(error) => error.kind(),
             Self::Secret(error) => error.kind(),

@@ -35,4 +35,5 @@ pub mod secret;
 pub mod session;
 pub mod skill_tree;
 pub mod store;
+pub mod token;
 pub mod verify_log;

@@ -31,6 +31,8 @@ pub struct Limits {
     pub skill_bytes: usize,
     /// How many files a skill version may have: 2000.
     pub skill_files: usize,
+    /// How long an API token may be good for: 90 days; never more than 366.
+    pub api_token_lifetime: Duration,
     /// How many credentials an agent may have: 20, what a vault of the runtime holds.
     pub vault_credentials: usize,
 }
@@ -50,6 +52,7 @@ impl Default for Limits {
             prompt_chars: 100_000,
             skill_bytes: 30 * 1024 * 1024,
             skill_files: 2000,
+            api_token_lifetime: Duration::from_secs(90 * 24 * 3600),
             vault_credentials: 20,
         }
     }

@@ -1,8 +1,9 @@
 //! What the door and the loops share: the ports, the catalogue, the bounds, and what is kept in memory.
 
+use crate::authz::{AuthzSnapshot, Decision};
 use crate::authz_cache::AuthzCache;
 use crate::clock::{Clock, Timestamp};
-use crate::door::authorizer::Authorizer;
+use crate::door::authorizer::{AccessRequest, Authorizer};
 use crate::door::gate::Gate;
 use crate::entropy::Entropy;
 use crate::error::{Error, Result};
@@ -42,6 +43,14 @@ pub(crate) struct Plane {
 impl Plane {
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Decides whether a caller may. Whatever the authorizer says, nothing beyond the caller's reach: a delegated call
+    /// never does what no tool of its kind may (rows M24–M27).
+    pub(crate) fn decide(&self, snapshot: &AuthzSnapshot, request: &AccessRequest<'_>) -> Decision {
+        let decision = self.authorizer.decide(snapshot, request);
+        let within = request.caller.reach().contains(request.permission);
+        if within || !decision.is_allowed() { decision } else { decision.beyond_ceiling() }
     }
 
     /// Loads the authorization data anew for somebody it does not know; whether it did.

@@ -1,6 +1,7 @@
 //! The kinds: what can be declared, one file each, and the rules written once over all of them.
 
 pub mod agent;
+pub mod api_token;
 pub mod bounds;
 pub mod catalogue;
 pub mod clear_secret;

@@ -1,5 +1,6 @@
 //! What each action of a [`Mutation`](crate::door::mutation::Mutation) checks and writes, one file each.
 
+pub(crate) mod api_token;
 pub(crate) mod archive;
 pub(crate) mod attach;
 pub(crate) mod create;

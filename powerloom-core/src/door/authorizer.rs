@@ -61,9 +61,6 @@ pub struct Rbac;
 impl Authorizer for Rbac {
     fn decide(&self, snapshot: &AuthzSnapshot, request: &AccessRequest<'_>) -> Decision {
         let decision = snapshot.decide(&request.caller.principal, request.permission, request.ou, request.at);
-        match &request.caller.ceiling {
-            Some(ceiling) if !ceiling.contains(request.permission) => decision.beyond_ceiling(),
-            _ => decision,
-        }
+        if request.caller.reach().contains(request.permission) { decision } else { decision.beyond_ceiling() }
     }
 }

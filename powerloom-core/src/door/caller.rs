@@ -4,6 +4,7 @@ use crate::id::{OrgId, ResourceId, SessionId};
 use crate::name::Name;
 use crate::permission::PermissionSet;
 use crate::principal::Principal;
+use crate::token::META_PERMISSIONS;
 use serde::{Deserialize, Serialize};
 
 /// What the caller was authenticated by.
@@ -85,6 +86,29 @@ impl Caller {
         self.delegated_from_session = Some(session);
         self.ceiling = Some(ceiling);
         self
+    }
+
+    /// The same caller, narrowed to what is both in its ceiling and in `ceiling`.
+    #[must_use]
+    pub fn narrowed(mut self, ceiling: PermissionSet) -> Self {
+        self.ceiling = Some(self.ceiling.map_or(ceiling, |held| held.intersection(ceiling)));
+        self
+    }
+
+    /// What the caller may do at most, whatever its principal may: the ceiling, and with a delegated token nothing beyond
+    /// [`META_PERMISSIONS`]. A delegated caller without a ceiling may do nothing.
+    #[must_use]
+    pub fn reach(&self) -> PermissionSet {
+        match (self.token, self.ceiling) {
+            (TokenKind::Delegated, ceiling) => ceiling.unwrap_or_default().intersection(META_PERMISSIONS),
+            (_, ceiling) => ceiling.unwrap_or(PermissionSet::ALL),
+        }
+    }
+
+    /// Whether something narrows the caller: then it never passes as its principal in person.
+    #[must_use]
+    pub fn is_narrow(&self) -> bool {
+        self.ceiling.is_some() || self.token == TokenKind::Delegated
     }
 
     /// The same caller, authenticated by another kind of token.

@@ -1,7 +1,11 @@
 //! A change of the control plane as a value: what is validated, authorized, parked, replayed and audited.
 
+use crate::clock::Timestamp;
+use crate::digest::Digest;
 use crate::id::{ResourceId, SessionId};
 use crate::name::Name;
+use crate::permission::PermissionPattern;
+use crate::principal::Principal;
 use crate::record::{KindName, ResourceKey};
 use crate::session::record::InvokeMode;
 use serde::{Deserialize, Serialize};
@@ -166,6 +170,27 @@ pub enum Action {
         /// Which.
         session: SessionId,
     },
+    /// Creates an API token (sem. 2.10). The secret itself never passes here: see
+    /// [`TokenService::create_api_token`](crate::token::TokenService::create_api_token).
+    CreateApiToken {
+        /// Its id, chosen by whoever drew the secret: the digest is bound to it.
+        token: ResourceId,
+        /// Whose it is: a user or a service.
+        principal: Principal,
+        /// What people know it by: 1 to 63 characters, unique among the principal's tokens that are not revoked.
+        name: String,
+        /// What it may do at most.
+        scopes: Vec<PermissionPattern>,
+        /// The first moment at which it is no longer good.
+        expires_at: Timestamp,
+        /// The digest of its secret: [`ApiSecret::digest`](crate::token::ApiSecret::digest).
+        digest: Digest,
+    },
+    /// Makes an API token worthless, for good.
+    RevokeApiToken {
+        /// Which.
+        token: ResourceId,
+    },
     /// Erases what an audit row says in detail; the chain stays valid (sem. 2.9).
     EraseAuditPayload {
         /// The row's number.
@@ -192,6 +217,8 @@ impl Action {
             Self::ResetSync { .. } => "reset_sync",
             Self::Invoke { .. } => "invoke",
             Self::CancelSession { .. } => "cancel",
+            Self::CreateApiToken { .. } => "create_api_token",
+            Self::RevokeApiToken { .. } => "revoke_api_token",
             Self::EraseAuditPayload { .. } => "erase",
         }
     }

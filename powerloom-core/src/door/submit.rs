@@ -4,6 +4,7 @@ use crate::audit::{AuditDecision, AuditDraft, AuditHead, Change, SALT_LEN};
 use crate::authz::{AuthzSnapshot, Resolution};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
+use crate::door::action::api_token::{NewToken, create_api_token, revoke_api_token};
 use crate::door::action::archive::archive;
 use crate::door::action::attach::{Attachment, attach};
 use crate::door::action::create::create;
@@ -373,6 +374,11 @@ async fn pass(work: &mut Work<'_>, action: &Action) -> Step<Draft> {
             invoke(work, asked).await
         }
         Action::CancelSession { session } => cancel(work, *session).await,
+        Action::CreateApiToken { token, principal, name, scopes, expires_at, digest } => {
+            let (token, expires_at, digest) = (*token, *expires_at, *digest);
+            create_api_token(work, NewToken { token, principal, name, scopes, expires_at, digest }).await
+        }
+        Action::RevokeApiToken { token } => revoke_api_token(work, *token).await,
         Action::EraseAuditPayload { seq } => erase(work, *seq).await,
     }
 }

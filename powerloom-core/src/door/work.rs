@@ -130,9 +130,9 @@ impl Work<'_> {
         self.snapshot.written(principal).map_or_else(|| principal.to_string(), ToString::to_string)
     }
 
-    fn decide(&self, permission: Permission, ou: ResourceId) -> Decision {
+    pub(crate) fn decide(&self, permission: Permission, ou: ResourceId) -> Decision {
         let request = AccessRequest { caller: self.caller, permission, ou, at: self.now };
-        self.plane.authorizer.decide(&self.snapshot, &request)
+        self.plane.decide(&self.snapshot, &request)
     }
 
     pub(crate) fn may(&self, permission: Permission, ou: ResourceId) -> bool {
@@ -163,7 +163,7 @@ impl Work<'_> {
 
     /// The skill access grant that covers the caller, if there is one.
     async fn grant(&self, permission: Permission, skill: &RecordRow) -> Result<Option<ResourceKey>> {
-        let beyond = self.caller.ceiling.as_ref().is_some_and(|ceiling| !ceiling.contains(permission));
+        let beyond = !self.caller.reach().contains(permission);
         if permission != Permission::SKILL_USE || skill.kind != Skill::KIND || beyond {
             return Ok(None);
         }

@@ -3,6 +3,7 @@
 use crate::invalid::Invalid;
 use crate::record::KindName;
 use crate::resource::agent::Agent;
+use crate::resource::api_token::ApiToken;
 use crate::resource::credential::Credential;
 use crate::resource::environment::Environment;
 use crate::resource::group::{Group, GroupMembership};
@@ -44,6 +45,7 @@ impl Default for Catalogue {
         catalogue.builtin::<Agent>();
         catalogue.builtin::<Vault>();
         catalogue.builtin::<Credential>();
+        catalogue.builtin::<ApiToken>();
         catalogue
     }
 }

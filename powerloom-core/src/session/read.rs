@@ -37,8 +37,7 @@ impl ControlPlane {
         let may = |session: &SessionRecord| {
             let permission = Permission::SESSION_LIST_ALL;
             let request = AccessRequest { caller, permission, ou: session.ou, at };
-            (known && is_starter(caller, session))
-                || self.plane.authorizer.decide(&snapshot, &request).is_allowed()
+            (known && is_starter(caller, session)) || self.plane.decide(&snapshot, &request).is_allowed()
         };
         let mut query = query.clone();
         loop {

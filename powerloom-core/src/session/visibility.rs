@@ -9,9 +9,7 @@ use crate::session::record::SessionRecord;
 
 /// Whether the caller started the session itself. A token narrower than its principal never passes as the starter.
 pub(crate) fn is_starter(caller: &Caller, session: &SessionRecord) -> bool {
-    caller.ceiling.is_none()
-        && caller.org == session.org
-        && session.started_by == caller.principal.to_string()
+    !caller.is_narrow() && caller.org == session.org && session.started_by == caller.principal.to_string()
 }
 
 impl ControlPlane {

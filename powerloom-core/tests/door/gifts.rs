@@ -142,12 +142,12 @@ async fn a_boundary_is_not_widened_by_the_bounded() {
 /// Sem. 2.10: a token without `role:escalate` gives nothing its holder does not hold.
 #[tokio::test]
 async fn a_ceiling_also_narrows_what_one_may_give() {
+    use powerloom_core::door::caller::TokenKind;
     use powerloom_core::permission::{Permission, PermissionSet};
     let w = world().await;
     let (_, as_ada) = w.holder(w.root(), "ada", &["role:create", "role:escalate"]).await;
-    let session = SessionId::from_uuid(Uuid::from_u128(1));
     let ceiling = PermissionSet::of(&[Permission::ROLE_CREATE, Permission::AGENT_CREATE]);
-    let narrow = as_ada.clone().delegated(session, ceiling);
+    let narrow = as_ada.clone().by(TokenKind::Api).narrowed(ceiling);
     let spec = || json!({ "permissions": ["agent:create"] });
     denied(w.try_create(&narrow, "Role", Some(w.root()), Some("builders"), spec()).await);
     w.try_create(&as_ada, "Role", Some(w.root()), Some("builders"), spec()).await.unwrap();

@@ -1,6 +1,6 @@
 use crate::scripted::idle;
 use crate::stage::world;
-use powerloom_core::door::caller::Caller;
+use powerloom_core::door::caller::{Caller, TokenKind};
 use powerloom_core::door::mutation::Action;
 use powerloom_core::error_kind::ErrorKind;
 use powerloom_core::permission::{Permission, PermissionSet};
@@ -78,16 +78,19 @@ async fn a_page_of_events_has_a_bound() {
     }
 }
 
-/// Sem. 2.7: an agent that acts by a delegated token of its user invokes out of its session all the same: chains have an
-/// end, and do not bite their tail.
+/// Sem. 2.7: what acts for a user out of a session invokes out of that session: chains have an end, and do not bite their
+/// tail. Row M27: by a delegated token it does not invoke at all, whatever ceiling it claims.
 #[tokio::test(start_paused = true)]
 async fn a_delegated_token_does_not_break_the_chain_of_sessions() {
     let world = world(vec![]).await;
     let id = world.invoke().await.session_id;
     let ceiling = PermissionSet::of(&[Permission::AGENT_INVOKE]);
-    let delegated = world.admin.clone().delegated(id, ceiling);
-    let itself = world.cp.invoke(&delegated, world.asks()).await.unwrap_err();
+    let mut narrow = world.admin.clone().by(TokenKind::Api).narrowed(ceiling);
+    narrow.delegated_from_session = Some(id);
+    let itself = world.cp.invoke(&narrow, world.asks()).await.unwrap_err();
     assert_eq!(itself.code(), "session_limit");
+    let delegated = world.admin.clone().delegated(id, ceiling);
+    assert_eq!(world.cp.invoke(&delegated, world.asks()).await.unwrap_err().kind(), ErrorKind::Denied);
 }
 
 /// A disabled user may do nothing, not even stop what they started.

@@ -95,11 +95,12 @@ impl Work<'_> {
     }
 
     /// Every one of `wanted` is the caller's to give at `ou`.
-    fn require_all(&self, wanted: PermissionSet, ou: ResourceId) -> Result<()> {
+    pub(crate) fn require_all(&self, wanted: PermissionSet, ou: ResourceId) -> Result<()> {
         let granter = &self.caller.principal;
         let mut missing = self.snapshot.missing_for_grant(granter, wanted, ou, self.now);
-        if let Some(ceiling) = &self.caller.ceiling {
-            missing = missing.union(wanted.difference(*ceiling));
+        if self.caller.is_narrow() {
+            let ceiling = self.caller.reach();
+            missing = missing.union(wanted.difference(ceiling));
             // Whose token leaves `role:escalate` out gives only what they hold themselves.
             if !ceiling.contains(Permission::ROLE_ESCALATE)
                 && let Some(permission) = wanted.iter().find(|permission| !self.may(*permission, ou))
@@ -238,7 +239,7 @@ impl Work<'_> {
             |spec: &AgentSpec| spec.permission_boundary.as_deref().map_or(PermissionSet::ALL, permissions);
         let wider =
             before.as_ref().map_or(PermissionSet::EMPTY, |before| reach(spec).difference(reach(before)));
-        if self.caller.ceiling.is_some() || matches!(self.caller.principal, Principal::Agent(_)) {
+        if self.caller.is_narrow() || matches!(self.caller.principal, Principal::Agent(_)) {
             self.require_all(wider, ou)?;
         }
         let same = before.is_some_and(|before| before.owner_principal == spec.owner_principal);

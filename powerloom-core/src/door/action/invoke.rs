@@ -251,7 +251,7 @@ pub(crate) async fn cancel(work: &mut Work<'_>, id: SessionId) -> Step<Draft> {
     let session =
         work.plane.store.session(work.org.id, id).await?.ok_or_else(|| Error::not_found("session", id))?;
     work.about(&SESSION, id, "cancel", session.ou);
-    let starter = session.started_by == work.caller.principal.to_string() && work.caller.ceiling.is_none();
+    let starter = session.started_by == work.caller.principal.to_string() && !work.caller.is_narrow();
     // Whoever is disabled or gone starts and stops nothing: nobody covers them, not even themselves.
     if !starter || !work.snapshot.covers(&work.caller.principal, &work.caller.principal) {
         work.require(Permission::SESSION_CANCEL, session.ou)?;
