@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod api_token;
+pub mod approval_policy;
 pub mod bounds;
 pub mod catalogue;
 pub mod clear_secret;

@@ -182,6 +182,13 @@ impl AuthzSnapshot {
         }
     }
 
+    /// An OU and all above it, itself first; nothing for an unknown one.
+    pub fn self_and_ancestors(&self, ou: ResourceId) -> impl Iterator<Item = ResourceId> + '_ {
+        let number = |ix: OuIx| self.ground.ous.get(ix as usize);
+        let first = self.ground.ou(ou).and_then(number);
+        std::iter::successors(first, move |ou| ou.parent.and_then(number)).map(|ou| ou.id)
+    }
+
     /// An OU and all below it, in pre-order; nothing for an unknown one.
     pub fn subtree(&self, ou: ResourceId) -> impl Iterator<Item = ResourceId> + '_ {
         let span = self.ground.ou(ou).map_or(Span::NONE, |number| self.ground.ou_span(number));

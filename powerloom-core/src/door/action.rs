@@ -11,6 +11,7 @@ pub(crate) mod escalation;
 pub(crate) mod invoke;
 pub(crate) mod last_admin;
 pub(crate) mod move_ou;
+pub(crate) mod policy;
 pub(crate) mod publish;
 pub(crate) mod reset;
 pub(crate) mod rewrap;

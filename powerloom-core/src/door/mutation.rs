@@ -199,6 +199,25 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every word [`word`](Self::word) says: what an approval policy may name.
+    pub const WORDS: &'static [&'static str] = &[
+        "create",
+        "update",
+        "archive",
+        "attach_skill",
+        "detach_skill",
+        "attach_mcp_server",
+        "detach_mcp_server",
+        "publish",
+        "move",
+        "rotate",
+        "rewrap",
+        "reset_sync",
+        "invoke",
+        "cancel",
+        "erase",
+    ];
+
     /// The action in one word: how the verbs of the audit trail end, such as `agent.create`.
     #[must_use]
     pub const fn word(&self) -> &'static str {

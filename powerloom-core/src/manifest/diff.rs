@@ -253,7 +253,10 @@ impl Planner {
 /// Whether a field holds the same in two specs; lists that are sets are compared as sets.
 fn same(field: &Field, one: &Value, other: &Value) -> bool {
     let value = |spec: &Value| match (&field.form, spec.get(field.spec)) {
-        (Form::References(_) | Form::Skills | Form::Permissions, Some(Value::Array(items))) => {
+        (
+            Form::References(_) | Form::Skills | Form::Permissions | Form::Approvers,
+            Some(Value::Array(items)),
+        ) => {
             let mut items = items.clone();
             items.sort_by_cached_key(Value::to_string);
             Value::Array(items)

@@ -47,6 +47,18 @@ pub(crate) fn read<'n>(field: &Field, node: &'n Node) -> Result<Value, Refusals<
         Form::Permissions => list(node, |item| {
             one(item, |text| text.parse::<PermissionPattern>().map(|pattern| pattern.to_string()))
         }),
+        Form::Approvers => list(node, |item| one(item, approver)),
+        Form::PolicyMatch => {
+            let value = node.to_json();
+            match check_form(field, &value) {
+                Ok(()) => Ok(value),
+                Err(invalid) => {
+                    let field = invalid.field.strip_prefix(field.spec).unwrap_or_default();
+                    let field = field.trim_start_matches('.').to_owned();
+                    Err(vec![(node, Invalid { field, ..invalid })])
+                }
+            }
+        }
         Form::Texts => list(node, text),
         Form::TextLists => mapping(node, |entry| list(&entry.value, text)),
         Form::Object => match &node.content {
@@ -110,6 +122,17 @@ fn role(text: &str) -> Result<String, Invalid> {
     match text.parse::<BuiltinRole>() {
         Ok(role) => Ok(role.to_string()),
         Err(unknown) => reference(text, "Role").map_err(|_| unknown),
+    }
+}
+
+/// `role:<name or path>`, `group:<path>` or `user:<email>`.
+fn approver(text: &str) -> Result<String, Invalid> {
+    if let Some(name) = text.strip_prefix("role:") {
+        return Ok(format!("role:{}", role(name)?));
+    }
+    match text.parse::<PrincipalRef>() {
+        Ok(principal @ (PrincipalRef::User(_) | PrincipalRef::Group(_))) => Ok(principal.to_string()),
+        _ => Err(Invalid::new("", text, "`role:<role>`, `group:<ou_path>/<name>` or `user:<email>`")),
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) fn holes(
                 | Form::Reference(_)
                 | Form::References(_)
                 | Form::Skills
+                | Form::Approvers
         );
         if let (true, Some(value)) = (refers, payload.get(field.spec)) {
             search(value, format!("/payload/{}", field.spec), made, &mut found);

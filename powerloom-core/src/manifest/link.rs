@@ -29,6 +29,8 @@ pub(crate) enum Bound {
     Worded(&'static str, Link),
     /// A list of references.
     Many(Vec<Link>),
+    /// A list of whatever a single field could hold.
+    Each(Vec<Bound>),
     /// A list of skills, each with the version it is pinned to.
     Skills(Vec<(Link, Option<Pin>)>),
 }
@@ -40,17 +42,23 @@ impl Bound {
             Self::Plain(_) => Vec::new(),
             Self::One(link) | Self::Worded(_, link) => vec![link],
             Self::Many(links) => links.iter().collect(),
+            Self::Each(items) => items.iter().flat_map(Self::links).collect(),
             Self::Skills(skills) => skills.iter().map(|(link, _)| link).collect(),
         }
     }
 
     /// The value as a spec holds it, each link's id chosen by `id`.
     pub(crate) fn lower(&self, id: impl Fn(&Link) -> ResourceId) -> Value {
+        self.lowered(&id)
+    }
+
+    fn lowered(&self, id: &dyn Fn(&Link) -> ResourceId) -> Value {
         match self {
             Self::Plain(value) => value.clone(),
             Self::One(link) => json!(id(link)),
             Self::Worded(word, link) => format!("{word}:{}", id(link)).into(),
             Self::Many(links) => links.iter().map(|link| json!(id(link))).collect(),
+            Self::Each(items) => items.iter().map(|item| item.lowered(id)).collect(),
             Self::Skills(skills) => skills
                 .iter()
                 .map(|(link, pin)| match pin {

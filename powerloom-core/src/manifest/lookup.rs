@@ -179,6 +179,24 @@ impl<'a> Lookup<'a> {
         Ok(self.named(field, &Role::KIND, text, at, from).await?.map(|link| Bound::Worded("role", link)))
     }
 
+    /// Who may agree: a role, a group or a user.
+    pub(crate) async fn approver(
+        &mut self,
+        field: &str,
+        text: &str,
+        at: &Location,
+        from: Option<&OuPath>,
+    ) -> StoreResult<Option<Bound>> {
+        match text.strip_prefix("role:") {
+            None => self.principal(field, text, at).await,
+            Some(role) => Ok(match self.role(field, role, at, from).await? {
+                // A built-in role is named, not referred to.
+                Some(Bound::Plain(_)) => Some(Bound::Plain(Value::String(text.to_owned()))),
+                custom => custom,
+            }),
+        }
+    }
+
     /// The version of a skill that a pin names.
     pub(crate) async fn version(
         &mut self,

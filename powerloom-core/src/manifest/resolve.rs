@@ -192,6 +192,7 @@ impl Resolver<'_> {
             Form::OuPath => self.lookup.named(name, &Ou::KIND, text, at, from).await?.map(Bound::One),
             Form::Reference(kind) => self.lookup.named(name, kind, text, at, from).await?.map(Bound::One),
             Form::References(kind) => self.many(field, kind, given, from).await?.map(Bound::Many),
+            Form::Approvers => self.approvers(field, given, from).await?.map(Bound::Each),
             Form::Skills => self.skills(field, given, from).await?.map(Bound::Skills),
             _ => Some(Bound::Plain(given.value.clone())),
         })
@@ -217,6 +218,28 @@ impl Resolver<'_> {
             }
         }
         Ok((links.len() == items.len()).then_some(links))
+    }
+
+    async fn approvers(
+        &mut self,
+        field: &Field,
+        given: &Given<Value>,
+        from: Option<&OuPath>,
+    ) -> StoreResult<Option<Vec<Bound>>> {
+        let items = given.value.as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut approvers: Vec<Bound> = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let path = format!("{}[{index}]", field_path(field));
+            let at = given.item(index);
+            let text = item.as_str().unwrap_or_default();
+            if let Some(approver) = self.lookup.approver(&path, text, at, from).await? {
+                if approvers.contains(&approver) {
+                    self.lookup.fault(at, Invalid::new(&path, text, "each once"));
+                }
+                approvers.push(approver);
+            }
+        }
+        Ok((approvers.len() == items.len()).then_some(approvers))
     }
 
     async fn skills(

@@ -58,6 +58,9 @@ pub fn written(form: &Form, value: &Value, names: &Names) -> Value {
         (Form::References(_), Value::Array(items)) => {
             sorted(items.iter().map(|item| Value::from(names.replace(item.as_str().unwrap_or_default()))))
         }
+        (Form::Approvers, Value::Array(items)) => {
+            sorted(items.iter().map(|item| Value::from(names.replace(item.as_str().unwrap_or_default()))))
+        }
         (Form::Skills, Value::Array(items)) => sorted(items.iter().map(|item| {
             let skill =
                 item.get("skill").and_then(Value::as_str).map(|id| names.replace(id)).unwrap_or_default();

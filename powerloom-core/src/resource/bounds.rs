@@ -2,6 +2,7 @@
 
 use crate::canonical_json;
 use crate::invalid::{Invalid, is_plain};
+use crate::resource::approval_policy::{check_approvers, check_match};
 use crate::resource::field::{Field, Form};
 use serde_json::Value;
 
@@ -38,6 +39,8 @@ pub(crate) fn check_form(field: &Field, value: &Value) -> Result<(), Invalid> {
         (Form::TextLists, Value::Object(lists)) => {
             lists.iter().try_for_each(|(key, list)| check_texts(key, list).map_err(|e| e.within(name)))
         }
+        (Form::PolicyMatch, value) => check_match(value).map_err(|e| e.within(name)),
+        (Form::Approvers, value) => check_approvers(value).map_err(|e| e.within(name)),
         // Never shown: it may hold anything, also a secret.
         (Form::TextLists | Form::Object, other) if !other.is_object() => {
             Err(Invalid::hidden(name, "a JSON object"))

@@ -4,6 +4,7 @@ use crate::invalid::Invalid;
 use crate::record::KindName;
 use crate::resource::agent::Agent;
 use crate::resource::api_token::ApiToken;
+use crate::resource::approval_policy::ApprovalPolicy;
 use crate::resource::credential::Credential;
 use crate::resource::environment::Environment;
 use crate::resource::group::{Group, GroupMembership};
@@ -36,6 +37,7 @@ impl Default for Catalogue {
         catalogue.builtin::<GroupMembership>();
         catalogue.builtin::<Role>();
         catalogue.builtin::<RoleBinding>();
+        catalogue.builtin::<ApprovalPolicy>();
         catalogue.builtin::<Environment>();
         catalogue.builtin::<Skill>();
         catalogue.builtin::<SkillVersion>();

@@ -60,6 +60,10 @@ pub enum Form {
     Texts,
     /// A map from text to lists of texts.
     TextLists,
+    /// Which changes an approval policy is about.
+    PolicyMatch,
+    /// A list of approvers: `role:<name or path>`, `group:<path>`, `user:<email>`.
+    Approvers,
     /// Any JSON object; what may be in it another rule says.
     Object,
 }

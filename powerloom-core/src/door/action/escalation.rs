@@ -29,7 +29,7 @@ impl Work<'_> {
         match row.kind.as_str() {
             "RoleBinding" => {
                 let spec = read::<RoleBindingSpec>(&row.spec)?;
-                self.refuse_unusable(&spec.role, ou).await?;
+                self.refuse_unusable("role", &spec.role, ou).await?;
                 if spec.effect == Effect::Allow {
                     self.guard_role(&spec.role, ou, ou).await?;
                 }
@@ -47,6 +47,7 @@ impl Work<'_> {
                 }
                 Some(_) => {}
             },
+            "ApprovalPolicy" => self.guard_policy(row).await?,
             "Agent" => self.guard_owner(&read(&row.spec)?, before, ou)?,
             _ => {}
         }
@@ -134,14 +135,14 @@ impl Work<'_> {
     }
 
     /// A custom role is usable only in its own OU's subtree (sem. 2.2.2).
-    async fn refuse_unusable(&self, role: &RoleRef, scope: ResourceId) -> Result<()> {
+    pub(crate) async fn refuse_unusable(&self, field: &str, role: &RoleRef, scope: ResourceId) -> Result<()> {
         let RoleRef::Custom(id) = role else { return Ok(()) };
         let row = self.row(&ResourceKey::of::<Role>(*id)).await?;
         if self.snapshot.is_within(scope, row.meta.ou) {
             return Ok(());
         }
         let allowed = "a role of this OU or of one above: a custom role is usable in its own OU and below";
-        Err(Invalid::new("role", role, allowed).within("spec").into())
+        Err(Invalid::new(field, role, allowed).within("spec").into())
     }
 
     /// Groups neither contain themselves nor one another deeper than is followed.

@@ -7,6 +7,7 @@ use crate::error::{Conflict, Result};
 use crate::principal::Principal;
 use crate::record::{Record, RecordRow, Schema};
 use crate::resource::agent::Agent;
+use crate::resource::approval_policy::ApprovalPolicy;
 use crate::resource::group::GroupMembership;
 use crate::resource::kind::AuthzPart;
 use crate::resource::role_binding::RoleBinding;
@@ -51,7 +52,9 @@ impl Work<'_> {
         if row.kind == GroupMembership::KIND {
             return Ok(!program(&Record::<GroupMembership>::read(row)?.spec.member));
         }
-        Ok(row.kind != Agent::KIND && self.kind_of(row)?.authz() != AuthzPart::None)
+        // A policy permits nobody anything: every write of one raises the epoch for another reason.
+        let without = row.kind == Agent::KIND || row.kind == ApprovalPolicy::KIND;
+        Ok(!without && self.kind_of(row)?.authz() != AuthzPart::None)
     }
 
     /// The snapshot with one binding more or less; `None` if it does not know the principal yet.

@@ -1,0 +1,341 @@
+//! Kind `ApprovalPolicy`: which changes in an OU wait until somebody agrees, and who that is (sem. 2.8, row P96).
+
+use crate::approval::condition::Condition;
+use crate::authz::RoleRef;
+use crate::door::mutation::Action;
+use crate::id::ResourceId;
+use crate::invalid::Invalid;
+use crate::permission::Permission;
+use crate::record::{KindName, ResourceKey, Schema};
+use crate::resource::field::{DESCRIPTION, DISPLAY_NAME, Field, Form};
+use crate::resource::group::Group;
+use crate::resource::kind::{AuthzPart, Declared, Home, KindPermissions, Reference};
+use crate::resource::role::Role;
+use crate::resource::user::User;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+/// Most approvers of a policy, and the highest quorum.
+pub const MAX_APPROVERS: u32 = 50;
+/// Most kinds a policy names.
+pub const MAX_KINDS: usize = 64;
+/// The shortest time a request may be open, in seconds.
+pub const MIN_TTL_SECONDS: u64 = 60;
+/// How long a request is open unless the policy says otherwise, in seconds: seven days.
+pub const DEFAULT_TTL_SECONDS: u64 = 7 * 24 * 3600;
+/// The longest time a request may be open, in seconds: ninety days.
+pub const MAX_TTL_SECONDS: u64 = 90 * 24 * 3600;
+
+/// An approval policy. The OU it lives in is its scope.
+///
+/// Every write of one raises the authorization epoch: a change that was judged by outdated policies is refused by the
+/// store and judged again. What it names as approver must exist, and is not archived while a policy names it.
+///
+/// # Examples
+/// ```
+/// use powerloom_core::resource::approval_policy::{ApprovalPolicySpec, PolicyMode};
+///
+/// let spec: ApprovalPolicySpec = serde_json::from_value(serde_json::json!({
+///     "match": {
+///         "resource_kinds": ["Agent"],
+///         "actions": ["create", "update"],
+///         "condition": "resource.spec.model.startsWith('claude-opus')",
+///     },
+///     "approvers": ["role:OrgAdmin"],
+/// }))?;
+/// assert_eq!((spec.mode, spec.quorum, spec.allow_self), (PolicyMode::RequireApproval, 1, false));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ApprovalPolicy;
+
+/// What a policy's author wants.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalPolicySpec {
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Which changes it is about.
+    #[serde(rename = "match")]
+    pub matches: PolicyMatch,
+    /// What it demands.
+    #[serde(default)]
+    pub mode: PolicyMode,
+    /// Who may agree: 1 to [`MAX_APPROVERS`] if the mode demands approval, nobody otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<Approver>,
+    /// How many different people must agree: 1 to [`MAX_APPROVERS`].
+    #[serde(default = "one")]
+    pub quorum: u32,
+    /// How many different people end it by refusing: 1 to [`MAX_APPROVERS`].
+    #[serde(default = "one")]
+    pub reject_threshold: u32,
+    /// Whether who asks may agree as well.
+    #[serde(default)]
+    pub allow_self: bool,
+    /// How long a request is open: [`MIN_TTL_SECONDS`] to [`MAX_TTL_SECONDS`].
+    #[serde(default = "seven_days")]
+    pub ttl_seconds: u64,
+    /// Whether it counts.
+    #[serde(default = "enabled")]
+    pub enabled: bool,
+}
+
+/// Which changes a policy is about. What is left out narrows nothing: `{}` is every change in the scope.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyMatch {
+    /// Changes of these kinds; empty: of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resource_kinds: Vec<KindName>,
+    /// These actions, in the words of [`Action::word`]; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<String>,
+    /// How far below the scope.
+    #[serde(default)]
+    pub ou_depth: OuDepth,
+    /// What must hold of the change, in the language of [`Condition`]; absent: nothing more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+}
+
+/// How far below its scope a policy reaches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "a new depth must break whoever matches policies")]
+pub enum OuDepth {
+    /// The scope and all below it.
+    #[default]
+    Subtree,
+    /// The scope alone.
+    Exact,
+}
+
+/// What a policy demands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "a new mode must break the gate")]
+pub enum PolicyMode {
+    /// Others must agree first.
+    #[default]
+    RequireApproval,
+    /// Who changes it must say why.
+    RequireJustification,
+    /// Nothing: the audit trail says that it matched.
+    Warn,
+}
+
+/// Who may agree. Written `role:<built-in name>`, `role:<id>`, `group:<id>` or `user:<id>`.
+///
+/// Closed: whoever counts votes must know every way to be an approver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[expect(clippy::exhaustive_enums, reason = "a new approver must break whoever counts votes")]
+pub enum Approver {
+    /// Whoever holds this role where the change is.
+    Role(RoleRef),
+    /// Every member of a group.
+    Group(ResourceId),
+    /// One person.
+    User(ResourceId),
+}
+
+impl Approver {
+    /// The record it stands for; a built-in role has none.
+    #[must_use]
+    pub const fn key(&self) -> Option<ResourceKey> {
+        match *self {
+            Self::Role(RoleRef::Builtin(_)) => None,
+            Self::Role(RoleRef::Custom(id)) => Some(ResourceKey::of::<Role>(id)),
+            Self::Group(id) => Some(ResourceKey::of::<Group>(id)),
+            Self::User(id) => Some(ResourceKey::of::<User>(id)),
+        }
+    }
+}
+
+impl FromStr for Approver {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let allowed = "`role:<built-in role or id>`, `group:<id>` or `user:<id>`";
+        let refused = || Invalid::new("approver", text, allowed);
+        let (word, rest) = text.split_once(':').ok_or_else(refused)?;
+        match word {
+            "role" => match rest.parse::<ResourceId>() {
+                Ok(id) => Ok(Self::Role(RoleRef::Custom(id))),
+                Err(_) => Ok(Self::Role(RoleRef::Builtin(rest.parse()?))),
+            },
+            "group" => rest.parse().map(Self::Group).map_err(|_| refused()),
+            "user" => rest.parse().map(Self::User).map_err(|_| refused()),
+            _ => Err(refused()),
+        }
+    }
+}
+
+impl fmt::Display for Approver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role(RoleRef::Builtin(role)) => write!(f, "role:{role}"),
+            Self::Role(RoleRef::Custom(id)) => write!(f, "role:{id}"),
+            Self::Group(id) => write!(f, "group:{id}"),
+            Self::User(id) => write!(f, "user:{id}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Approver {
+    type Error = Invalid;
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<Approver> for String {
+    fn from(approver: Approver) -> Self {
+        approver.to_string()
+    }
+}
+
+impl Schema for ApprovalPolicy {
+    const KIND: KindName = KindName::known("ApprovalPolicy");
+    type Spec = ApprovalPolicySpec;
+    type Status = ();
+}
+
+impl Declared for ApprovalPolicy {
+    const FIELDS: &'static [Field] = &[
+        Field::new("display_name", DISPLAY_NAME),
+        Field::new("description", DESCRIPTION),
+        Field::new("match", Form::PolicyMatch).required(),
+        Field::new("mode", Form::Choice(&["require_approval", "require_justification", "warn"])),
+        Field::new("approvers", Form::Approvers),
+        Field::new("quorum", Form::Integer { min: 1, max: MAX_APPROVERS as i64 }),
+        Field::new("reject_threshold", Form::Integer { min: 1, max: MAX_APPROVERS as i64 }),
+        Field::new("allow_self", Form::Flag),
+        Field::new("ttl_seconds", Form::Integer { min: MIN_TTL_SECONDS as i64, max: MAX_TTL_SECONDS as i64 }),
+        Field::new("enabled", Form::Flag),
+    ];
+    const PERMISSIONS: KindPermissions = KindPermissions {
+        read: Permission::APPROVAL_POLICY_READ,
+        create: Permission::APPROVAL_POLICY_CREATE,
+        update: Permission::APPROVAL_POLICY_UPDATE,
+        archive: Permission::APPROVAL_POLICY_DELETE,
+    };
+    const HOME: Home = Home::Named;
+    const RANK: u8 = 85;
+    const AUTHZ: AuthzPart = AuthzPart::Grant;
+
+    fn validate(spec: &ApprovalPolicySpec) -> Result<(), Invalid> {
+        let count = spec.approvers.len();
+        if spec.mode == PolicyMode::RequireApproval {
+            if count == 0 || count > MAX_APPROVERS as usize {
+                return Err(Invalid::new("approvers", count, format!("1 to {MAX_APPROVERS} approvers")));
+            }
+        } else if count > 0 {
+            return Err(Invalid::new("approvers", count, "no approvers: this mode asks nobody"));
+        }
+        let mut seen = BTreeSet::new();
+        for (index, approver) in spec.approvers.iter().enumerate() {
+            if !seen.insert(approver.to_string()) {
+                return Err(Invalid::new(format!("approvers[{index}]"), approver, "each approver once"));
+            }
+        }
+        // Roles and groups may have any number of people; users are counted.
+        let people = spec.approvers.iter().all(|approver| matches!(approver, Approver::User(_)));
+        if count > 0 && people && spec.quorum as usize > count {
+            let allowed = format!("at most {count}: so many people could agree");
+            return Err(Invalid::new("quorum", spec.quorum, allowed));
+        }
+        Ok(())
+    }
+
+    fn references(spec: &ApprovalPolicySpec) -> Vec<Reference> {
+        let named = spec.approvers.iter().enumerate();
+        named
+            .filter_map(|(index, approver)| {
+                Some(Reference::new(format!("approvers[{index}]"), approver.key()?))
+            })
+            .collect()
+    }
+}
+
+/// Checks the value of [`Form::PolicyMatch`]; the refusal's field is relative to it.
+pub(crate) fn check_match(value: &Value) -> Result<(), Invalid> {
+    let Value::Object(fields) = value else { return Err(Invalid::hidden("", "a JSON object")) };
+    for (name, value) in fields {
+        match name.as_str() {
+            _ if value.is_null() => Ok(()),
+            "resource_kinds" => each_text(value, MAX_KINDS, |text| text.parse::<KindName>().map(drop)),
+            "actions" => each_text(value, Action::WORDS.len(), check_action),
+            "ou_depth" => match value.as_str() {
+                Some("subtree" | "exact") => Ok(()),
+                _ => Err(Invalid::new("", value, "one of subtree, exact")),
+            },
+            "condition" => match value.as_str() {
+                Some(text) => Condition::compile(text).map(drop),
+                None => Err(Invalid::new("", value, "text")),
+            },
+            _ => {
+                let allowed = "one of resource_kinds, actions, ou_depth, condition";
+                return Err(Invalid::hidden(crate::invalid::shown(name), allowed));
+            }
+        }
+        .map_err(|refused| Invalid { field: place(&refused.field), ..refused }.within(name))?;
+    }
+    Ok(())
+}
+
+/// Checks the value of [`Form::Approvers`]; the refusal's field is relative to it.
+pub(crate) fn check_approvers(value: &Value) -> Result<(), Invalid> {
+    each_text(value, MAX_APPROVERS as usize, |text| text.parse::<Approver>().map(drop))
+}
+
+/// A word of [`Action::WORDS`].
+fn check_action(word: &str) -> Result<(), Invalid> {
+    if Action::WORDS.contains(&word) {
+        return Ok(());
+    }
+    let nearest = Action::WORDS.iter().min_by_key(|known| strsim::damerau_levenshtein(known, word));
+    let allowed = format!(
+        "one of {}; did you mean `{}`?",
+        Action::WORDS.join(", "),
+        nearest.copied().unwrap_or_default()
+    );
+    Err(Invalid::new("", word, allowed))
+}
+
+fn each_text(value: &Value, most: usize, check: impl Fn(&str) -> Result<(), Invalid>) -> Result<(), Invalid> {
+    let Value::Array(items) = value else { return Err(Invalid::new("", value, "a list of texts")) };
+    if items.len() > most {
+        return Err(Invalid::new("", format!("{} items", items.len()), format!("at most {most}")));
+    }
+    for (index, item) in items.iter().enumerate() {
+        let at = format!("[{index}]");
+        let Value::String(text) = item else { return Err(Invalid::new(at, item, "text")) };
+        check(text).map_err(|refused| Invalid { field: at, ..refused })?;
+    }
+    Ok(())
+}
+
+/// Only a place within a list is kept of a refusal's field: the rest is the name of what was parsed.
+fn place(field: &str) -> String {
+    if field.starts_with('[') { field.to_owned() } else { String::new() }
+}
+
+const fn one() -> u32 {
+    1
+}
+
+const fn seven_days() -> u64 {
+    DEFAULT_TTL_SECONDS
+}
+
+const fn enabled() -> bool {
+    true
+}
