@@ -37,7 +37,7 @@ fn draft(n: u32) -> AuditDraft {
         change: Change {
             before: json!({"model": MODEL, "version": n}),
             after: json!({"model": MODEL, "name": "code-reviewer", "system": SYSTEM, "version": n + 1}),
-            detail: None,
+            ..Change::default()
         },
     }
 }

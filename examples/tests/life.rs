@@ -132,7 +132,7 @@ async fn an_agent_goes_through_its_five_phases() {
     let record = house.loom.session(&admin, session.session_id).await.unwrap();
     assert_eq!((record.status, record.event_count), (SessionStatus::IdleEndTurn, kinds.len() as u64 - 2));
     assert!(record.settled_at.is_some() && record.usage.is_some() && !record.degradation_flagged);
-    assert!(house.verbs().await.ends_with(&["agent.invoke".to_owned(), "session.ended".to_owned()]));
+    assert!(house.verbs().await.ends_with(&["agent.invoke".to_owned(), "session.end".to_owned()]));
     assert!(house.loom.verify_audit(&admin, None).await.unwrap().is_ok());
 }
 

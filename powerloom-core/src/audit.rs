@@ -23,12 +23,23 @@
 //! [`AuditHead`]s outside the store and hand them to the [`Verifier`].
 
 mod chain;
+pub mod checkpoint;
 mod draft;
 mod entry;
+pub mod merkle;
+pub mod note;
+pub mod proof;
 mod query;
 mod redact;
 mod row;
+pub mod signer;
+pub mod trust;
 mod verify;
+
+#[cfg(test)]
+mod outside_notes;
+#[cfg(test)]
+mod outside_trees;
 
 #[cfg(test)]
 mod tamper;

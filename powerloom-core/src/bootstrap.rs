@@ -149,7 +149,8 @@ fn new_organization(plane: &Plane, slug: &Name, email: &Email) -> Result<(Organi
         decision: AuditDecision::Allow,
         delegated_from_session: None,
         approval_request_id: None,
-        change: Change { after: json!({ "slug": slug, "admin": email }), ..Change::default() },
+        change: Change { after: json!({ "slug": slug, "admin": email }), ..Change::default() }
+            .touching(&[root_ou]),
     };
     commit.audit.push(AuditWrite { draft, salt: plane.salt() });
     commit.write.extend(rows.into_iter().map(|row| Write::PutRecord(Box::new(row))));

@@ -7,6 +7,7 @@
 //!
 //! This is not a general serializer: what is not hashed needs none of it.
 
+mod check;
 mod finite;
 mod parser;
 mod writer;
@@ -14,6 +15,7 @@ mod writer;
 #[cfg(test)]
 mod vectors;
 
+pub use check::is_canonical;
 pub use parser::parse;
 pub use writer::{MAX_DEPTH, MAX_INTEGER, to_vec, to_vec_strict, write};
 

@@ -79,7 +79,8 @@ macro_rules! store_conformance {
                     audit_bytes_come_back_verbatim
                     an_erased_payload_keeps_the_chain
                     a_change_that_cannot_be_hashed_is_refused_with_all_it_came_with
-                    audit_queries_filter_and_show_the_newest_first;
+                    audit_queries_filter_and_show_the_newest_first
+                    audit_queries_find_what_touches_an_ou;
                 event_log:
                     events_are_numbered_without_gaps
                     an_event_id_is_kept_once

@@ -1,6 +1,6 @@
 //! The control plane of an installation: the way in for every face.
 
-use crate::audit::{AuditEntry, AuditHead, AuditQuery};
+use crate::audit::AuditHead;
 use crate::authz::{AuthzSnapshot, Decision, Resolution};
 use crate::authz_cache::AuthzCache;
 use crate::clock::{Clock, SystemClock};
@@ -332,16 +332,6 @@ impl ControlPlane {
         let state = state.ok_or_else(|| Error::not_found("sync state", key))?;
         let status = state.status(self.plane.now());
         Ok((state, status))
-    }
-
-    /// The newest audit entries that match, newest first.
-    ///
-    /// # Errors
-    /// [`Error::Denied`] without `audit:read` at the root; [`Error::Invalid`] for a query out of bounds.
-    pub async fn audit(&self, caller: &Caller, query: &AuditQuery) -> Result<Vec<AuditEntry>> {
-        query.validate()?;
-        self.require(caller, Permission::AUDIT_READ, self.plane.org(caller.org).await?.root_ou).await?;
-        Ok(self.plane.store.audit_query(caller.org, query).await?)
     }
 
     /// Verifies the organization's whole chain, a page at a time. A `trusted` head kept elsewhere also shows a cut tail.

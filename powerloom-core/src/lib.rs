@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod anchor;
 pub mod approval;
 pub mod audit;
 pub mod authz;
@@ -17,6 +18,7 @@ pub mod door;
 pub mod entropy;
 pub mod error;
 pub mod error_kind;
+pub mod evidence;
 pub mod id;
 pub mod invalid;
 pub mod limits;

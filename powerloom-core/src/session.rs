@@ -4,6 +4,7 @@ pub(crate) mod book;
 pub mod connection;
 pub mod degradation;
 pub mod event;
+pub mod events_digest;
 pub mod frame;
 pub mod hub;
 pub mod invoke;

@@ -155,10 +155,12 @@ fn writes(of: u8) -> impl Strategy<Value = Write> {
 fn commits() -> impl Strategy<Value = Step> {
     (0..2u8).prop_flat_map(|of| {
         let expect = prop_oneof![3 => Just(Vec::new()), 2 => prop::collection::vec(conditions(), 1..3)];
-        let audit = prop::collection::vec((0..3u8, any::<bool>()), 0..3);
+        let audit = prop::collection::vec((0..3u8, any::<bool>(), prop::collection::vec(0..3u8, 0..3)), 0..3);
         (expect, prop::collection::vec(writes(of), 0..4), audit).prop_map(move |(expect, write, audit)| {
-            let audit = audit.into_iter().map(|(n, salted)| {
-                let draft = world::draft("v", &format!("r{n}"));
+            let audit = audit.into_iter().map(|(n, salted, ous)| {
+                let mut draft = world::draft("v", &format!("r{n}"));
+                let ous: Vec<_> = ous.into_iter().map(id).collect();
+                draft.draft.change = draft.draft.change.touching(&ous);
                 AuditWrite { salt: draft.salt.filter(|_| salted), ..draft }
             });
             Step::Commit { of, expect, write, audit: audit.collect() }
@@ -294,6 +296,8 @@ async fn dump(store: &dyn Store, now: u64) -> Vec<String> {
         all.push(said(store.secrets(of, Some(id(0)), 2).await));
         all.push(said(store.audit_rows(of, 1, 3).await));
         let query = AuditQuery { resource_id: Some("r1".to_owned()), limit: 2, ..AuditQuery::default() };
+        all.push(said(store.audit_query(of, &query).await));
+        let query = AuditQuery { ous: Some([id(0), id(2)].into()), to_seq: Some(9), ..AuditQuery::default() };
         all.push(said(store.audit_query(of, &query).await));
     }
     all

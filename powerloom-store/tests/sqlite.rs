@@ -68,6 +68,9 @@ async fn audit_rows_cannot_be_changed_deleted_or_replaced() {
     for name in ["a", "b", "c"] {
         put_audited(&*store, &record(org, AGENT, name)).await;
     }
+    let mut touching = draft("v", "a");
+    touching.draft.change.ous = vec![world::resource()];
+    store.commit(Commit { audit: vec![touching], ..Commit::new(org, at(0)) }).await.unwrap();
     let before = chain(&*store, org).await;
     let mut raw = file.raw().await;
     let columns = "org, seq, v, ts, actor, verb, resource_kind, resource_id, decision, session, approval, \
@@ -80,6 +83,8 @@ async fn audit_rows_cannot_be_changed_deleted_or_replaced() {
             "DELETE FROM audit_rows".to_owned(),
             format!("REPLACE INTO audit_rows ({columns}) SELECT {columns} FROM audit_rows WHERE seq = 2"),
             format!("INSERT INTO audit_rows ({columns}) SELECT {columns} FROM audit_rows WHERE seq = 2"),
+            "UPDATE audit_ous SET ou = 'elsewhere'".to_owned(),
+            "DELETE FROM audit_ous".to_owned(),
             "UPDATE audit_payloads SET payload = '{}' WHERE seq = 1".to_owned(),
             "REPLACE INTO audit_payloads SELECT org, seq, '{}', NULL FROM audit_rows WHERE seq = 1"
                 .to_owned(),
@@ -160,7 +165,9 @@ fn everywhere(org: OrgId) -> Commit {
         Write::PutBlob { digest: Digest::of(&bytes), bytes: bytes.into() },
         Write::PutIdempotency(answer),
     ];
-    Commit { write, audit: vec![draft("agent.create", "a")], ..Commit::new(org, at(0)) }
+    let mut audit = draft("agent.create", "a");
+    audit.draft.change = audit.draft.change.touching(&[row.meta.ou]);
+    Commit { write, audit: vec![audit], ..Commit::new(org, at(0)) }
 }
 
 async fn tables(raw: &mut SqliteConnection) -> Vec<String> {
@@ -288,13 +295,31 @@ async fn a_damaged_file_is_an_error_and_never_a_panic() {
     assert!(matches!(cut.open("").await.unwrap_err(), OpenError::Corrupt { .. }));
 }
 
+/// S7: a file of the first schema is brought to the newest, and what was in it stays.
+#[tokio::test]
+async fn a_file_of_the_first_schema_is_migrated() {
+    let file = File::new();
+    let org = org(&*file.store().await, "acme").await;
+    put_audited(&*file.store().await, &record(org, AGENT, "a")).await;
+    let mut raw = file.raw().await;
+    run(&mut raw, "DROP TABLE audit_ous; DROP INDEX audit_by_approval; PRAGMA user_version = 1")
+        .await
+        .unwrap();
+    let store = file.store().await;
+    assert_eq!(chain(&*store, org).await.len(), 1);
+    let mut touching = draft("v", "a");
+    touching.draft.change.ous = vec![world::resource()];
+    store.commit(Commit { audit: vec![touching], ..Commit::new(org, at(0)) }).await.unwrap();
+    assert_eq!(chain(&*store, org).await.len(), 2);
+}
+
 #[tokio::test]
 async fn a_newer_schema_is_refused() {
     let file = File::new();
     drop(file.store().await);
     run(&mut file.raw().await, "PRAGMA user_version = 99").await.unwrap();
     let error = file.open("").await.unwrap_err();
-    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 2, .. }), "{error:?}");
 }
 
 #[tokio::test]

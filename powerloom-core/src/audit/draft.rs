@@ -2,6 +2,7 @@
 
 use crate::canonical_json::{self, Sink};
 use crate::clock::Timestamp;
+use crate::id::ResourceId;
 use crate::invalid::Invalid;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -42,9 +43,24 @@ pub struct Change {
     /// Anything else worth keeping: the acting agent, the missing permission, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Value>,
+    /// The OUs it touches, the one that governs what was changed first; the door fills them in. Absent from the hashed
+    /// object where there are none. A backend keeps an index of them, which outlives the erasure of the payload.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ous: Vec<ResourceId>,
 }
 
 impl Change {
+    /// The same change, touching these OUs, each of which counts once.
+    #[must_use]
+    pub fn touching(mut self, ous: &[ResourceId]) -> Self {
+        for ou in ous {
+            if !self.ous.contains(ou) {
+                self.ous.push(*ou);
+            }
+        }
+        self
+    }
+
     /// The bytes that are hashed and kept: the canonical JSON of this object.
     ///
     /// # Errors
@@ -58,6 +74,14 @@ impl Change {
         if let Some(detail) = &self.detail {
             out.put(b",\"detail\":");
             canonical_json::write(detail, &mut out).map_err(|invalid| invalid.within("detail"))?;
+        }
+        for (place, ou) in self.ous.iter().enumerate() {
+            out.put(if place == 0 { b",\"ous\":[\"" } else { b",\"" });
+            out.put(ou.as_uuid().hyphenated().encode_lower(&mut [0; 36]).as_bytes());
+            out.put(b"\"");
+        }
+        if !self.ous.is_empty() {
+            out.put(b"]");
         }
         out.put(b"}");
         Ok(out)
@@ -97,8 +121,14 @@ mod tests {
 
     #[test]
     fn a_payload_is_the_canonical_json_of_the_change() {
-        for detail in [None, Some(json!({"agent": "a1"}))] {
-            let change = Change { before: json!(null), after: json!({"t": 0.5, "a": 1}), detail };
+        let ou = |n: u128| ResourceId::from_uuid(uuid::Uuid::from_u128(n << 64 | 0xab));
+        for (detail, ous) in [
+            (None, vec![]),
+            (Some(json!({"agent": "a1"})), vec![]),
+            (None, vec![ou(2)]),
+            (Some(json!(1)), vec![ou(2), ou(1)]),
+        ] {
+            let change = Change { before: json!(null), after: json!({"t": 0.5, "a": 1}), detail, ous };
             assert_eq!(change.to_payload().unwrap(), canonical_json::to_vec(&change).unwrap());
         }
     }

@@ -3,8 +3,10 @@
 use crate::audit::draft::AuditDecision;
 use crate::audit::row::AuditRow;
 use crate::clock::Timestamp;
+use crate::id::ResourceId;
 use crate::invalid::Invalid;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The most entries one answer holds.
 pub const MAX_AUDIT_LIMIT: u32 = 1000;
@@ -25,8 +27,19 @@ pub struct AuditQuery {
     pub resource_id: Option<String>,
     /// The session whose token was used (row M41).
     pub session: Option<String>,
+    /// The approval under which it was done.
+    pub approval: Option<String>,
     /// Whether it was done or refused.
     pub decision: Option<AuditDecision>,
+    /// Entries that touch this OU or one below it. A store does not know the tree: see [`ous`](Self::ous).
+    pub ou: Option<ResourceId>,
+    /// How far below `ou`: 0 is the OU alone, absent is all of it. Only with `ou`.
+    pub depth: Option<u32>,
+    /// What `ou` and `depth` come to, filled in by
+    /// [`ControlPlane::audit`](crate::control_plane::ControlPlane::audit): entries that touch at least one of these OUs.
+    /// An empty set is met by nothing. A store looks at this and never at `ou`.
+    #[serde(skip)]
+    pub ous: Option<BTreeSet<ResourceId>>,
     /// The first place wanted.
     pub from_seq: Option<u64>,
     /// The last place wanted.
@@ -47,7 +60,11 @@ impl Default for AuditQuery {
             resource_kind: None,
             resource_id: None,
             session: None,
+            approval: None,
             decision: None,
+            ou: None,
+            depth: None,
+            ous: None,
             from_seq: None,
             to_seq: None,
             from: None,
@@ -58,18 +75,22 @@ impl Default for AuditQuery {
 }
 
 impl AuditQuery {
-    /// Refuses a limit that is out of bounds.
+    /// Refuses a limit that is out of bounds, and a depth below nothing.
     ///
     /// # Errors
-    /// A limit of 0 or above [`MAX_AUDIT_LIMIT`].
+    /// A limit of 0 or above [`MAX_AUDIT_LIMIT`]; a `depth` without an `ou`.
     pub fn validate(&self) -> Result<(), Invalid> {
+        if let (Some(depth), None) = (self.depth, self.ou) {
+            return Err(Invalid::new("depth", depth, "only together with `ou`"));
+        }
         if (1..=MAX_AUDIT_LIMIT).contains(&self.limit) {
             return Ok(());
         }
         Err(Invalid::new("limit", self.limit, format!("1 to {MAX_AUDIT_LIMIT}")))
     }
 
-    /// Whether `row` passes every filter; the limit is the caller's to count.
+    /// Whether `row` passes every filter but that of the OUs, which are not in the row and for which a store keeps an
+    /// index; the limit is the caller's to count.
     #[must_use]
     pub fn matches(&self, row: &AuditRow) -> bool {
         fn same(wanted: Option<&String>, found: &str) -> bool {
@@ -80,6 +101,7 @@ impl AuditQuery {
             && same(self.resource_kind.as_ref(), &row.resource_kind)
             && same(self.resource_id.as_ref(), &row.resource_id)
             && (self.session.is_none() || self.session == row.delegated_from_session)
+            && (self.approval.is_none() || self.approval == row.approval_request_id)
             && self.decision.is_none_or(|wanted| wanted == row.decision)
             && self.from_seq.is_none_or(|first| first <= row.seq)
             && self.to_seq.is_none_or(|last| row.seq <= last)
@@ -105,7 +127,7 @@ mod tests {
             resource_id: "a1".into(),
             decision: AuditDecision::Deny,
             delegated_from_session: Some("s1".into()),
-            approval_request_id: None,
+            approval_request_id: Some("req_1".into()),
             change_hash: Digest::ZERO,
         }
     }
@@ -124,6 +146,7 @@ mod tests {
             (r#"{"resource_kind":"Agent"}"#, r#"{"resource_kind":"Skill"}"#),
             (r#"{"resource_id":"a1"}"#, r#"{"resource_id":"a2"}"#),
             (r#"{"session":"s1"}"#, r#"{"session":"s2"}"#),
+            (r#"{"approval":"req_1"}"#, r#"{"approval":"req_2"}"#),
             (r#"{"decision":"deny"}"#, r#"{"decision":"allow"}"#),
             (r#"{"from_seq":5}"#, r#"{"from_seq":6}"#),
             (r#"{"to_seq":5}"#, r#"{"to_seq":4}"#),
@@ -141,5 +164,11 @@ mod tests {
         for (limit, fine) in [(0, false), (1, true), (1000, true), (1001, false)] {
             assert_eq!(AuditQuery { limit, ..AuditQuery::default() }.validate().is_ok(), fine, "{limit}");
         }
+        let deep = AuditQuery { depth: Some(1), ..AuditQuery::default() };
+        assert_eq!(deep.validate().unwrap_err().field, "depth");
+        assert!(
+            serde_json::from_str::<AuditQuery>(r#"{"ous":[]}"#).is_err(),
+            "what a store filters by is not input"
+        );
     }
 }

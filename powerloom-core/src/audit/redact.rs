@@ -84,7 +84,7 @@ mod tests {
         let mut change = Change {
             before: json!({"token": "hush-1", "servers": {"a": {"secret": "hush-2"}}}),
             after: json!({"token": null, "servers": [{"secret": {"key": "hush-3"}}, {"other": 1}]}),
-            detail: None,
+            ..Change::default()
         };
         redactor.redact_change(&mut change);
         let text = String::from_utf8(change.to_payload().unwrap()).unwrap();

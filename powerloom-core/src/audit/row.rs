@@ -193,11 +193,11 @@ fn write_timestamp(ts: Timestamp, out: &mut impl Sink) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn any_row() -> impl Strategy<Value = AuditRow> {
+    pub(in crate::audit) fn any_row() -> impl Strategy<Value = AuditRow> {
         let texts = (any::<String>(), any::<String>(), any::<String>(), any::<String>());
         let optional = (any::<Option<String>>(), any::<Option<String>>());
         (

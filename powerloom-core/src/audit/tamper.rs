@@ -26,7 +26,7 @@ fn draft(second: i64, verb: &str, session: Option<&str>, change: [Value; 2]) -> 
         decision: AuditDecision::Allow,
         delegated_from_session: session.map(Into::into),
         approval_request_id: None,
-        change: Change { before, after, detail: None },
+        change: Change { before, after, ..Change::default() },
     }
 }
 

@@ -194,7 +194,7 @@ fn write_object(
 
 /// Whether `a` comes before `b` in the order of UTF-16 code units (RFC 8785, 3.2.3), which is that of the bytes
 /// until a key leaves ASCII.
-fn sorts_before(a: &str, b: &str) -> bool {
+pub(super) fn sorts_before(a: &str, b: &str) -> bool {
     if a.is_ascii() && b.is_ascii() { a < b } else { a.encode_utf16().lt(b.encode_utf16()) }
 }
 

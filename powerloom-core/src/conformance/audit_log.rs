@@ -1,8 +1,9 @@
 //! The audit chain.
 
 use crate::audit::{AuditDecision, AuditEntry, AuditQuery, SALT_LEN};
-use crate::conformance::world::{AGENT, at, chain, draft, org, put, record, refused, write};
+use crate::conformance::world::{AGENT, at, chain, draft, org, put, record, refused, resource, write};
 use crate::error_kind::ErrorKind;
+use crate::id::ResourceId;
 use crate::store::{AuditWrite, Commit, Refused, Store, Write};
 use serde_json::json;
 
@@ -76,6 +77,36 @@ pub async fn a_change_that_cannot_be_hashed_is_refused_with_all_it_came_with(sto
     assert!(chain(store, org).await.is_empty());
 }
 
+/// Sem. 2.9: entries are found by the OUs they touch, also once their payload is erased, and in no other organization.
+pub async fn audit_queries_find_what_touches_an_ou(store: &dyn Store) {
+    let (org, other) = (org(store, "acme").await, org(store, "globex").await);
+    let (a, b, c) = (resource(), resource(), resource());
+    let mut audit: Vec<AuditWrite> = (1..=4u64).map(|n| draft("v", &n.to_string())).collect();
+    for (write, ous) in audit.iter_mut().zip([vec![a], vec![b, a], vec![c], vec![]]) {
+        write.draft.change = write.draft.change.clone().touching(&ous);
+    }
+    store.commit(Commit { audit, ..Commit::new(org, at(0)) }).await.unwrap();
+    let mut foreign = draft("v", "5");
+    foreign.draft.change.ous = vec![a];
+    store.commit(Commit { audit: vec![foreign], ..Commit::new(other, at(0)) }).await.unwrap();
+    store
+        .commit(Commit { write: vec![Write::EraseAuditPayload(2)], ..Commit::new(org, at(0)) })
+        .await
+        .unwrap();
+    let found = async |query: AuditQuery| -> Vec<u64> {
+        store.audit_query(org, &query).await.unwrap().iter().map(|entry| entry.row.seq).collect()
+    };
+    let about =
+        |ous: &[ResourceId]| AuditQuery { ous: Some(ous.iter().copied().collect()), ..AuditQuery::default() };
+    assert_eq!(found(about(&[a])).await, [2, 1]);
+    assert_eq!(found(about(&[b])).await, [2]);
+    assert_eq!(found(about(&[c, a])).await, [3, 2, 1], "each once");
+    assert_eq!(found(about(&[])).await, Vec::<u64>::new(), "no OU is not every OU");
+    assert_eq!(found(AuditQuery { to_seq: Some(1), ..about(&[a, b]) }).await, [1]);
+    assert_eq!(found(AuditQuery { from_seq: Some(2), limit: 1, ..about(&[a, b, c]) }).await, [3]);
+    chain(store, org).await;
+}
+
 /// Every filter of a query must hold; the newest entry comes first.
 pub async fn audit_queries_filter_and_show_the_newest_first(store: &dyn Store) {
     let org = org(store, "acme").await;
@@ -83,6 +114,7 @@ pub async fn audit_queries_filter_and_show_the_newest_first(store: &dyn Store) {
     for (n, write) in (1..).zip(&mut audit) {
         write.draft.ts = at(n);
     }
+    audit[0].draft.approval_request_id = Some("r".to_owned());
     audit[1].draft.actor = "user:x".to_owned();
     audit[2].draft.verb = "w".to_owned();
     audit[3].draft.resource_kind = "Skill".to_owned();
@@ -98,6 +130,7 @@ pub async fn audit_queries_filter_and_show_the_newest_first(store: &dyn Store) {
         (AuditQuery { resource_kind: Some("Skill".to_owned()), ..all.clone() }, vec![4]),
         (AuditQuery { resource_id: Some("1".to_owned()), ..all.clone() }, vec![1]),
         (AuditQuery { session: Some("s".to_owned()), ..all.clone() }, vec![5]),
+        (AuditQuery { approval: Some("r".to_owned()), ..all.clone() }, vec![1]),
         (AuditQuery { decision: Some(AuditDecision::Deny), ..all.clone() }, vec![6]),
         (AuditQuery { from_seq: Some(3), to_seq: Some(4), ..all.clone() }, vec![4, 3]),
         (AuditQuery { from: Some(at(2)), to: Some(at(4)), ..all.clone() }, vec![3, 2]),

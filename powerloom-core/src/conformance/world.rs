@@ -107,9 +107,7 @@ pub fn draft(verb: &str, id: &str) -> AuditWrite {
         decision: AuditDecision::Allow,
         delegated_from_session: None,
         approval_request_id: None,
-        change: Change {
-            before: json!(null), after: json!({"name": "ä \u{0} \"", "n": 1.25}), detail: None
-        },
+        change: Change { after: json!({"name": "ä \u{0} \"", "n": 1.25}), ..Change::default() },
     };
     AuditWrite { draft, salt: Some([7; 16]) }
 }

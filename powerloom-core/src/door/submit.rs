@@ -309,7 +309,7 @@ impl Plane {
             decision,
             delegated_from_session: work.caller.delegated_from_session.map(|session| session.to_string()),
             approval_request_id: None,
-            change,
+            change: change.touching(&work.subject.ous),
         };
         AuditWrite { draft, salt: self.salt() }
     }

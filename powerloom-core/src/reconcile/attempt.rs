@@ -183,6 +183,7 @@ async fn archive(crew: &Crew, row: &RecordRow) -> crate::error::Result<()> {
             before: json!({ "stage": row.meta.stage }),
             after: json!({ "stage": Stage::Archived }),
             detail: None,
+            ous: vec![crate::door::work::Work::judged_at(row)],
         },
     };
     commit.audit.push(AuditWrite { draft, salt: plane.salt() });

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::id::{OrgId, SessionId};
 use crate::session::event::{EventSeq, NewEvent, SessionEvent};
+use crate::session::events_digest::EventsDigest;
 use crate::session::progress::Progress;
 use crate::session::record::SessionRecord;
 use crate::session::tally::Tally;
@@ -18,6 +19,7 @@ pub(crate) struct Book {
     pub(crate) record: SessionRecord,
     pub(crate) tally: Tally,
     pub(crate) progress: Progress,
+    digest: EventsDigest,
     seen: HashSet<String>,
     read: EventSeq,
 }
@@ -29,24 +31,28 @@ impl Book {
             record,
             tally: Tally::default(),
             progress: Progress::default(),
+            digest: EventsDigest::default(),
             seen: HashSet::new(),
             read: EventSeq::START,
         }
     }
 
-    /// Reads the row anew, and the events that were appended since; returns these.
-    pub(crate) async fn refresh(&mut self, log: &dyn EventLog) -> Result<Vec<SessionEvent>> {
+    /// Reads the row anew, and the events that were appended since; hands these on, a page at a time.
+    pub(crate) async fn refresh(
+        &mut self,
+        log: &dyn EventLog,
+        mut hand_on: impl FnMut(Vec<SessionEvent>),
+    ) -> Result<()> {
         let (org, id): (OrgId, SessionId) = (self.record.org, self.record.id);
         // The row first: a commit built on it fails if anything was appended after.
         self.record = log.session(org, id).await?.ok_or_else(|| Error::not_found("session", id))?;
-        let mut fresh = Vec::new();
         loop {
             let page = log.events(org, id, self.read, PAGE).await?;
             let last = page.len() < PAGE;
             self.take(&page);
-            fresh.extend(page);
+            hand_on(page);
             if last {
-                return Ok(fresh);
+                return Ok(());
             }
         }
     }
@@ -61,7 +67,18 @@ impl Book {
             self.seen.extend(event.event.event_id.clone());
             self.tally.take(&event.event);
             self.progress.take(&event.event);
+            self.digest.take(event);
         }
+    }
+
+    /// The digest of the whole log once `events`, which it lacks, are appended.
+    pub(crate) fn digest_with(&self, events: &[NewEvent]) -> EventsDigest {
+        let (mut digest, mut seq) = (self.digest, self.read);
+        for event in events {
+            seq = seq.next();
+            digest.take(&SessionEvent { session_id: self.record.id, seq, event: event.clone() });
+        }
+        digest
     }
 
     /// Those of `events` the log lacks, each once.

@@ -1,7 +1,8 @@
 //! The trail the door leaves.
 
 use crate::world::{code, world};
-use powerloom_core::audit::{AuditQuery, Break};
+use powerloom_core::audit::{AuditDecision, AuditQuery, Break};
+use powerloom_core::door::caller::Caller;
 use powerloom_core::door::mutation::Action;
 use powerloom_core::error::Error;
 use powerloom_core::id::SessionId;
@@ -36,6 +37,52 @@ async fn the_trail_can_be_asked() {
     assert_eq!(rows[0].row.verb, "agent.create");
     let (_, nobody) = w.user(w.root(), "nobody@acme.com").await;
     assert!(matches!(w.cp.audit(&nobody, &query).await, Err(Error::Denied(_))));
+}
+
+/// Sem. 2.9: whoever may read the trail of an OU asks for that OU and what is below it, and gets exactly that.
+#[tokio::test]
+async fn the_trail_of_an_ou_is_shown_to_whoever_audits_it() {
+    let w = world().await;
+    let eng = w.ou(w.root(), "eng").await;
+    let (web, ops) = (w.ou(eng, "web").await, w.ou(w.root(), "ops").await);
+    let (_, eve) = w.user(w.root(), "eve@acme.com").await;
+    let role = w.role("ou-auditor", &["audit:read"]).await;
+    w.bind(&eve.principal, &role, eng).await;
+    let skill = w.create("Skill", web, "python-lint", json!({})).await;
+    let (here, there) = (w.agent(web, "here").await, w.agent(ops, "there").await);
+    for agent in [&here, &there] {
+        let attach = Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None };
+        w.cp.submit(&w.admin, attach).await.unwrap();
+    }
+    w.try_create(&eve, "Agent", Some(web), Some("no"), w.agent_spec()).await.unwrap_err();
+
+    let under = |ou, depth| AuditQuery { ou: Some(ou), depth, ..AuditQuery::default() };
+    let verbs = async |caller: &Caller, query: &AuditQuery| -> Vec<String> {
+        w.cp.audit(caller, query).await.unwrap().into_iter().map(|entry| entry.row.verb).collect()
+    };
+    let all = ["agent.create", "agent.attach_skill", "agent.attach_skill", "agent.create", "skill.create"];
+    assert_eq!(verbs(&eve, &under(web, None)).await, all);
+    let of_eng = ["role_binding.create", "ou.create"];
+    assert_eq!(verbs(&eve, &under(eng, Some(0))).await, of_eng);
+    assert_eq!(verbs(&eve, &under(eng, None)).await, [all.as_slice(), &of_eng].concat());
+    assert_eq!(verbs(&w.admin, &under(eng, None)).await, [all.as_slice(), &of_eng].concat());
+    let denied = AuditQuery { decision: Some(AuditDecision::Deny), ..under(web, None) };
+    assert_eq!(verbs(&eve, &denied).await, ["agent.create"], "refused attempts too");
+
+    let entries = w.cp.audit(&eve, &under(web, None)).await.unwrap();
+    let foreign = entries.iter().find(|entry| entry.row.resource_id == there.meta.id.to_string()).unwrap();
+    assert!(foreign.change().is_none(), "an agent elsewhere uses the skill: what it is, is not shown");
+    assert!(entries.iter().filter(|entry| entry.change().is_some()).count() == 4);
+    let whole = w.cp.audit(&w.admin, &under(web, None)).await.unwrap();
+    assert!(whole.iter().all(|entry| entry.change().is_some()));
+
+    for out_of_reach in [AuditQuery::default(), under(ops, None), under(w.root(), None)] {
+        assert!(matches!(w.cp.audit(&eve, &out_of_reach).await, Err(Error::Denied(_))), "{out_of_reach:?}");
+    }
+    w.try_bind(&w.admin, &eve.principal, &role, web, "deny").await.unwrap();
+    assert!(matches!(w.cp.audit(&eve, &under(web, None)).await, Err(Error::Denied(_))));
+    let first = verbs(&eve, &under(eng, None)).await;
+    assert_eq!(first, ["role_binding.create", "ou.create"], "what is denied below is left out");
 }
 
 /// Rows M41, M42: a delegated change names the user and the session.

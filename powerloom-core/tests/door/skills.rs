@@ -80,7 +80,10 @@ async fn the_trail_says_which_skills_an_agent_had_and_has() {
     w.cp.submit(&w.admin, attach).await.unwrap();
     let rows = w.cp.store().audit_rows(w.org.id, 0, 1000).await.unwrap();
     let change = rows.last().unwrap().change().unwrap();
-    assert_eq!(change, json!({ "after": { "skills": ["python-lint"] }, "before": { "skills": [] } }));
+    let whole = json!({
+        "after": { "skills": ["python-lint"] }, "before": { "skills": [] }, "ous": [w.root()],
+    });
+    assert_eq!(change, whole);
 }
 
 /// Rule 2.2.9: attaching needs `agent:update` on the agent and `skill:use` on the skill, or a grant.

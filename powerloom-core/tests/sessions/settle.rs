@@ -154,19 +154,54 @@ async fn degradation_is_judged_by_the_snapshot() {
     assert!(world.cp.wait(&world.admin, id).await.unwrap().degradation_flagged);
 }
 
-/// Sem. 2.9: the end is on the chain, and it fixes the last frame.
+/// Sem. 2.9: one row, by whoever started it, which fixes every event of the log.
 #[tokio::test(start_paused = true)]
-async fn the_end_is_audited_with_the_digest_of_the_last_frame() {
-    let world = world(vec![idle("end_turn")]).await;
+async fn the_end_is_audited_with_the_digest_of_every_event() {
+    let world = world(vec![say("one"), say("two"), idle("end_turn")]).await;
     let record = world.settled().await;
     let rows = world.cp.store().audit_rows(world.org.id, 0, 1000).await.unwrap();
-    let row = rows.iter().find(|entry| entry.row.verb == "session.ended").unwrap();
+    let row = rows.iter().find(|entry| entry.row.verb == "session.end").unwrap();
     assert_eq!(
         (row.row.actor.as_str(), row.row.resource_id.clone()),
-        ("service:sessions", record.id.to_string())
+        ("user:admin@acme.com", record.id.to_string())
     );
-    let last = world.log(record.id).await.pop().unwrap().event;
-    let digest = powerloom_core::digest::Digest::of_json(&last).unwrap().to_string();
-    let payload = String::from_utf8(row.payload.clone().unwrap().to_vec()).unwrap();
-    assert!(payload.contains(&digest), "{payload}");
+    let detail = row.change().unwrap()["detail"].clone();
+    let log = world.log(record.id).await;
+    assert_eq!(detail["events_digest"], json!(chained(&log)));
+    assert_eq!(detail["last_seq"], json!(log.last().unwrap().seq));
+    assert_eq!(
+        (&detail["status"], &detail["event_count"], &detail["mcp_tool_use_count"]),
+        (&json!("idle_end_turn"), &json!(record.event_count), &json!(0))
+    );
+    assert_eq!(row.change().unwrap()["ous"], json!([record.ou]));
+}
+
+/// Sem. 2.9: a session that never ran has its row as well.
+#[tokio::test(start_paused = true)]
+async fn a_session_cancelled_or_refused_before_it_ran_has_its_row_too() {
+    let refused = world(vec![]).await;
+    *refused.runtime.refusal.lock().unwrap() = Some(RuntimeErrorClass::Permanent);
+    let cancelled = world(vec![]).await;
+    let id = cancelled.invoke().await.session_id;
+    cancelled.cp.cancel(&cancelled.admin, id).await.unwrap();
+    cancelled.pumps().build().tick().await.unwrap();
+    let failed = refused.settled().await.id;
+    for (world, id, status) in [(&refused, failed, "failed"), (&cancelled, id, "cancelled")] {
+        let rows = world.cp.store().audit_rows(world.org.id, 0, 1000).await.unwrap();
+        let ends: Vec<_> = rows.iter().filter(|entry| entry.row.verb == "session.end").collect();
+        assert_eq!(ends.len(), 1);
+        let detail = ends[0].change().unwrap()["detail"].clone();
+        assert_eq!(detail["status"], json!(status));
+        assert_eq!(detail["events_digest"], json!(chained(&world.log(id).await)));
+    }
+}
+
+/// The bytes of the audit module's description, by another writer of canonical JSON.
+fn chained(log: &[powerloom_core::session::event::SessionEvent]) -> String {
+    use powerloom_core::digest::Digest;
+    let link = |before: Digest, event| {
+        let bytes = serde_json_canonicalizer::to_vec(event).unwrap();
+        Digest::of_parts(&[b"powerloom/session-events/v1\n", before.as_bytes(), &bytes])
+    };
+    log.iter().fold(Digest::ZERO, link).to_string()
 }

@@ -179,7 +179,7 @@ impl World {
         assert_eq!(record.event_count, said.len() as u64);
         self.runtime.one(|remote| assert_eq!(remote.prompts, ["How many orders?"]));
         let ends = self.cp.store().audit_rows(self.org.id, 0, 1000).await.unwrap();
-        let ends = ends.iter().filter(|entry| entry.row.verb == "session.ended").count();
+        let ends = ends.iter().filter(|entry| entry.row.verb == "session.end").count();
         assert_eq!(ends, 1, "one audit row says that it ended");
         self.cp.verify_audit(&self.admin, None).await.unwrap().expect("the chain is whole");
     }

@@ -3,7 +3,7 @@
 use crate::memory::state::MemoryStore;
 use async_trait::async_trait;
 use powerloom_core::audit::{AuditEntry, AuditHead, AuditQuery, MAX_AUDIT_LIMIT};
-use powerloom_core::id::OrgId;
+use powerloom_core::id::{OrgId, ResourceId};
 use powerloom_core::store::{AuditLog, MAX_PAGE, StoreResult};
 
 #[async_trait]
@@ -22,7 +22,13 @@ impl AuditLog for MemoryStore {
         let limit = usize::try_from(query.limit.min(MAX_AUDIT_LIMIT)).unwrap_or(MAX_PAGE);
         let tables = self.tables();
         let newest_first = tables.audit.rows().iter().rev().filter(|((of, _), _)| *of == org);
-        let wanted = newest_first.map(|(_, entry)| entry).filter(|entry| query.matches(&entry.row));
+        let touches = |seq| {
+            let touched = |ou: &ResourceId| tables.audit_ous.get(&(org, *ou, seq)).is_some();
+            query.ous.as_ref().is_none_or(|ous| ous.iter().any(touched))
+        };
+        let wanted = newest_first
+            .map(|(_, entry)| entry)
+            .filter(|entry| query.matches(&entry.row) && touches(entry.row.seq));
         Ok(wanted.take(limit).cloned().collect())
     }
 }

@@ -1,6 +1,6 @@
 //! Reads of the audit chain.
 
-use crate::sqlite::error::read_error;
+use crate::sqlite::error::{damaged, read_error};
 use crate::sqlite::row::{AUDIT_COLUMNS, audit_entry, hash, number};
 use crate::sqlite::store::SqliteStore;
 use async_trait::async_trait;
@@ -41,6 +41,7 @@ impl AuditLog for SqliteStore {
             (" AND a.resource_kind = ", query.resource_kind.as_deref()),
             (" AND a.resource_id = ", query.resource_id.as_deref()),
             (" AND a.session = ", query.session.as_deref()),
+            (" AND a.approval = ", query.approval.as_deref()),
             (" AND a.decision = ", query.decision.map(|decision| decision.as_str())),
         ] {
             if let Some(wanted) = wanted {
@@ -56,6 +57,15 @@ impl AuditLog for SqliteStore {
             if let Some(wanted) = wanted {
                 sql.push(column).push_bind(wanted);
             }
+        }
+        if let Some(ous) = &query.ous {
+            let wanted = serde_json::to_string(ous)
+                .map_err(|error| damaged("the OUs of a query cannot be written", error))?;
+            sql.push(" AND a.seq IN (SELECT o.seq FROM audit_ous o WHERE o.org = ")
+                .push_bind(org.to_string());
+            sql.push(" AND o.ou IN (SELECT j.value FROM jsonb_each(").push_bind(wanted).push(") j)");
+            sql.push(" AND o.seq BETWEEN ").push_bind(query.from_seq.map_or(0, bound));
+            sql.push(" AND ").push_bind(query.to_seq.map_or(i64::MAX, bound)).push(")");
         }
         sql.push(" ORDER BY a.seq DESC LIMIT ").push_bind(i64::from(query.limit.min(MAX_AUDIT_LIMIT)));
         let found = sql.build().fetch_all(&self.readers).await.map_err(read_error)?;

@@ -68,6 +68,8 @@ const AUDIT: &str = "INSERT INTO audit_rows (org, seq, v, ts, actor, verb, resou
      value ->> 14 FROM jsonb_each(?)";
 const PAYLOADS: &str = "INSERT INTO audit_payloads (org, seq, payload, salt) \
      SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3) FROM jsonb_each(?)";
+const AUDIT_OUS: &str = "INSERT INTO audit_ous (org, ou, seq) \
+     SELECT value ->> 0, value ->> 1, value ->> 2 FROM jsonb_each(?)";
 const ERASED: &str = "DELETE FROM audit_payloads WHERE org = ? AND seq = ?";
 
 /// How long what has expired is kept all the same, so that a step of the clock shows nothing.
@@ -180,7 +182,8 @@ fn audit(tables: &Tables, batch: &mut Batch) -> StoreResult<()> {
             payloads.push((org, seq, text, entry.salt.map(hex::encode)));
         }
     }
-    batch.rows(PAYLOADS, payloads)
+    batch.rows(PAYLOADS, payloads)?;
+    batch.rows(AUDIT_OUS, tables.audit_ous.kept().map(|(key, ())| key))
 }
 
 /// A value as the text of its JSON.

@@ -7,7 +7,10 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 pub(super) const APPLICATION_ID: i64 = 0x504c_6f6d;
 
 /// Every step from an empty file to the newest schema; the n-th leads to version n.
-const STEPS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_store.sql")];
+const STEPS: [&str; 2] = [
+    include_str!("../../migrations/sqlite/0001_store.sql"),
+    include_str!("../../migrations/sqlite/0002_audit_ous.sql"),
+];
 
 /// The newest schema this version knows.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;

@@ -205,6 +205,9 @@ impl Tables {
             let entry = seal(draft.clone(), commit.org, &head, *salt).map_err(Refused::Audit)?;
             head = entry.head();
             self.audit.put((commit.org, head.seq), entry);
+            for ou in &draft.change.ous {
+                self.audit_ous.put((commit.org, *ou, head.seq), ());
+            }
         }
         if commit.audit.is_empty() {
             return Ok(None);

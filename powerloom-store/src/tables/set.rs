@@ -72,6 +72,8 @@ tables! {
     idempotency: (OrgId, String) => IdempotencyRow,
     heads: OrgId => AuditHead,
     audit: (OrgId, u64) => AuditEntry,
+    /// Which entries touch an OU; it outlives the erasure of their payload.
+    audit_ous: (OrgId, ResourceId, u64) => (),
     /// Audit rows that are not in `audit` and whose payload is to be erased.
     erased: (OrgId, u64) => (),
 }

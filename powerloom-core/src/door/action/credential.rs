@@ -129,7 +129,7 @@ pub(crate) async fn rotate(work: &mut Work<'_>, id: ResourceId) -> Step<Draft> {
     let change = Change {
         before: json!({ "fingerprint": credential.status.fingerprint }),
         after: json!({ "fingerprint": fingerprint.to_string() }),
-        detail: None,
+        ..Change::default()
     };
     let mut draft = Draft::new(Some(next.clone()), change);
     draft.expect.push(Precondition::RecordVersion { key: row.key(), version: row.meta.version });

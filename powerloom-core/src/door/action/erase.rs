@@ -21,7 +21,7 @@ pub(crate) async fn erase(work: &mut Work<'_>, seq: u64) -> Step<Draft> {
     let change = Change {
         before: json!({ "seq": seq, "verb": entry.row.verb, "erased": entry.is_erased() }),
         after: json!({ "seq": seq, "erased": true }),
-        detail: None,
+        ..Change::default()
     };
     let mut draft = Draft::new(None, change);
     draft.unchanged = entry.is_erased();

@@ -265,7 +265,7 @@ pub(crate) async fn cancel(work: &mut Work<'_>, id: SessionId) -> Step<Draft> {
     let change = Change {
         before: json!({ "status": session.status }),
         after: json!({ "cancel_requested": true }),
-        detail: None,
+        ..Change::default()
     };
     let mut draft = Draft::new(None, change);
     draft.session = Some(id);

@@ -59,8 +59,11 @@ pub(crate) async fn move_ou(work: &mut Work<'_>, ou: ResourceId, to: ResourceId)
         .ou_path(to)
         .ok_or_else(|| Error::not_found("OU", to))?
         .child(&row.meta.name.parse()?)?;
-    let change =
-        Change { before: json!({ "path": work.path(ou) }), after: json!({ "path": path }), detail: None };
+    let change = Change {
+        before: json!({ "path": work.path(ou) }),
+        after: json!({ "path": path }),
+        ..Change::default()
+    };
     let mut draft = Draft::new(Some(next.clone()), change);
     // The tree must still be one, and what is denied to an OU may now reach an OrgAdmin: judged on a preview, committed
     // only if nothing of it has moved meanwhile.

@@ -22,7 +22,7 @@ pub(crate) async fn reset(work: &mut Work<'_>, target: &ResourceKey) -> Step<Dra
             "status": state.status(work.now).word(), "attempts": state.attempts, "last_error": state.last_error,
         }),
         after: json!({ "attempts": 0 }),
-        detail: None,
+        ..Change::default()
     };
     let mut draft = Draft::new(Some(row.clone()), change);
     draft.expect.push(Precondition::RecordVersion { key: row.key(), version: row.meta.version });

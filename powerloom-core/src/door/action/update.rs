@@ -80,7 +80,7 @@ async fn put(
     next.meta.generation += 1;
     next.meta.updated_at = work.now;
     let (before, after) = difference(&row.spec, &next.spec);
-    let mut draft = Draft::new(Some(next.clone()), Change { before, after, detail: None });
+    let mut draft = Draft::new(Some(next.clone()), Change { before, after, ..Change::default() });
     draft.expect.push(Precondition::RecordVersion { key: row.key(), version: row.meta.version });
     draft.expect.extend(new.iter().map(|reference| Precondition::Live(reference.target.clone())));
     let decisive = match kind.authz() {

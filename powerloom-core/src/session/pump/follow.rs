@@ -122,7 +122,7 @@ impl Pump {
         let frames: Vec<NewEvent> = events.into_iter().filter_map(|event| frame(event, now)).collect();
         let missing = self.book.lacks(&frames);
         for batch in missing.chunks(BATCH) {
-            self.save(|_| Ok(()), batch, |_| None).await?;
+            self.save(|_| Ok(()), batch, |_, _| None).await?;
         }
         Ok(())
     }

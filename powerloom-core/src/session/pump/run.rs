@@ -117,7 +117,7 @@ impl Pump {
                         Ok(())
                     },
                     &[],
-                    |_| None,
+                    |_, _| None,
                 )
                 .await?;
                 self.cancel_by = Some(self.plane.now() + self.options.cancel_grace);

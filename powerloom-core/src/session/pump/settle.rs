@@ -2,11 +2,12 @@
 
 use crate::audit::{AuditDecision, AuditDraft, Change};
 use crate::clock::Timestamp;
-use crate::digest::Digest;
 use crate::error::Result;
+use crate::principal::Principal;
 use crate::runtime::RemoteSession;
 use crate::session::degradation::judge;
 use crate::session::event::{NewEvent, SESSION_ENDED};
+use crate::session::events_digest::EventsDigest;
 use crate::session::frame::frame;
 use crate::session::progress::End;
 use crate::session::pump::start::{conflict, start_session};
@@ -20,9 +21,6 @@ use std::time::Duration;
 
 /// How often the runtime is asked to end a session that has settled here.
 const ARCHIVE_TRIES: u32 = 3;
-
-/// Who the audit trail says settled the session.
-const ACTOR: &str = "service:sessions";
 
 impl Pump {
     /// Settles the session: row, last frame and audit row in one commit. Then, if nobody can go on with it, ends it on
@@ -58,8 +56,9 @@ impl Pump {
         last.degradation_flagged = reason.is_some();
         last.degradation_reason = reason;
         let ended = ended(&last, now);
-        frames.push(ended.clone());
+        frames.push(ended);
         let salt = self.plane.salt();
+        let actor = self.starter().await;
         self.save(
             |record| {
                 finish(record)?;
@@ -68,12 +67,24 @@ impl Pump {
                 Ok(())
             },
             &frames,
-            |record| Some(AuditWrite { draft: audited(record, &ended, now), salt }),
+            |record, digest| Some(AuditWrite { draft: audited(record, &actor, digest(), now), salt }),
         )
         .await?;
         tracing::info!(session = %last.id, status = %end.status, events = last.event_count, "a session has settled");
         self.archive(end.status).await;
         Ok(())
+    }
+
+    /// Whoever invoked, as the rest of the trail writes them; an outdated or unreadable snapshot is no reason not to end.
+    async fn starter(&self) -> String {
+        let (plane, record) = (&self.plane, &self.book.record);
+        let staleness = plane.limits.authz_staleness;
+        let snapshot = plane.authz.get(plane.store.as_ref(), record.org, plane.now(), staleness).await;
+        let starter: Option<Principal> = record.started_by.parse().ok();
+        let written = starter
+            .zip(snapshot.ok())
+            .and_then(|(starter, snapshot)| snapshot.written(&starter).map(ToString::to_string));
+        written.unwrap_or_else(|| record.started_by.clone())
     }
 
     /// What the history has and neither stream nor log had: a stream may drop an event without ending.
@@ -108,7 +119,7 @@ impl Pump {
                 Ok(())
             },
             &[],
-            |_| None,
+            |_, _| None,
         )
         .await
     }
@@ -178,22 +189,29 @@ fn ended(record: &SessionRecord, now: Timestamp) -> NewEvent {
     NewEvent { event_id: None, kind: SESSION_ENDED.to_owned(), payload: Value::Object(payload), at: now }
 }
 
-fn audited(record: &SessionRecord, ended: &NewEvent, now: Timestamp) -> AuditDraft {
+/// The one row that says how it went, and what was logged (sem. 2.9).
+fn audited(record: &SessionRecord, actor: &str, digest: EventsDigest, now: Timestamp) -> AuditDraft {
     AuditDraft {
         ts: now,
-        actor: ACTOR.to_owned(),
-        verb: "session.ended".to_owned(),
+        actor: actor.to_owned(),
+        verb: "session.end".to_owned(),
         resource_kind: "Session".to_owned(),
         resource_id: record.id.to_string(),
         decision: AuditDecision::Allow,
-        delegated_from_session: None,
+        delegated_from_session: record.parent.map(|parent| parent.to_string()),
         approval_request_id: None,
         change: Change {
             before: Value::Null,
-            after: json!({ "status": record.status, "event_count": record.event_count,
+            after: json!({ "status": record.status, "settled_at": record.settled_at }),
+            detail: Some(json!({
+                "status": record.status,
+                "event_count": record.event_count,
                 "mcp_tool_use_count": record.mcp_tool_use_count,
-                "degradation_flagged": record.degradation_flagged }),
-            detail: Some(json!({ "last_event_sha256": Digest::of_json(ended).ok() })),
+                "degradation_flagged": record.degradation_flagged,
+                "last_seq": digest.last(),
+                "events_digest": digest.value(),
+            })),
+            ous: vec![record.ou],
         },
     }
 }

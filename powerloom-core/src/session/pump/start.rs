@@ -20,7 +20,7 @@ impl Pump {
                 Ok(())
             },
             &[],
-            |_| None,
+            |_, _| None,
         )
         .await?;
         match self.runtime.start_session(&start).await {
@@ -39,7 +39,7 @@ impl Pump {
                             Ok(())
                         },
                         &[],
-                        |_| None,
+                        |_, _| None,
                     )
                     .await?;
                     Ok(Some(self.end(SessionStatus::Failed, Some(error.to_string()))))
@@ -61,7 +61,7 @@ impl Pump {
                 Ok(())
             },
             &[created],
-            |_| None,
+            |_, _| None,
         )
         .await
     }

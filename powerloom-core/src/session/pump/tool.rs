@@ -52,7 +52,7 @@ impl Pump {
         }
         self.answered.insert(event_id);
         // Back to `running`, once each call has its answer.
-        self.save(|_| Ok(()), &[], |_| None).await
+        self.save(|_| Ok(()), &[], |_, _| None).await
     }
 }
 

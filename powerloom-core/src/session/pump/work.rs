@@ -6,6 +6,7 @@ use crate::plane::Plane;
 use crate::runtime::{Runtime, RuntimeError, RuntimeErrorClass};
 use crate::session::book::Book;
 use crate::session::event::NewEvent;
+use crate::session::events_digest::EventsDigest;
 use crate::session::pump::options::PumpOptions;
 use crate::session::record::SessionRecord;
 use crate::session::status::SessionStatus;
@@ -104,19 +105,20 @@ impl Pump {
 
     /// Reads row and log anew.
     pub(crate) async fn refresh(&mut self) -> Step<()> {
-        let fresh = self.book.refresh(self.plane.store.as_ref()).await?;
-        self.plane.hub.publish(self.book.record.id, fresh);
+        let (plane, id) = (&self.plane, self.book.record.id);
+        self.book.refresh(plane.store.as_ref(), |fresh| plane.hub.publish(id, fresh)).await?;
         Ok(())
     }
 
     /// The one way in which a pump writes: the row as `change` leaves it, with the figures of the log, the events the
     /// log lacks, and what the audit trail says, in one commit under the fence. If somebody else wrote the row
-    /// meanwhile (a cancel), it is read again and `change` is applied to that.
+    /// meanwhile (a cancel), it is read again and `change` is applied to that. `audit` is given the row as it will be and
+    /// the digest of the log as it will be.
     pub(crate) async fn save(
         &mut self,
         change: impl Fn(&mut SessionRecord) -> Result<()>,
         events: &[NewEvent],
-        audit: impl Fn(&SessionRecord) -> Option<AuditWrite>,
+        audit: impl Fn(&SessionRecord, &dyn Fn() -> EventsDigest) -> Option<AuditWrite>,
     ) -> Step<()> {
         for _ in 0..self.plane.limits.attempts {
             let missing = self.book.lacks(events);
@@ -135,7 +137,7 @@ impl Pump {
             let mut commit = Commit::new(after.org, self.plane.now());
             commit.expect.push(Precondition::SessionFence { id, fence: self.fence });
             commit.expect.push(Precondition::SessionVersion { id, version: before.version });
-            commit.audit.extend(audit(&after));
+            commit.audit.extend(audit(&after, &|| self.book.digest_with(&missing)));
             commit.write.push(Write::PutSession(Box::new(after.clone())));
             if !missing.is_empty() {
                 commit.write.push(Write::AppendEvents { session: id, events: missing });
