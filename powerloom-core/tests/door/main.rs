@@ -9,6 +9,7 @@
 )]
 
 mod agents;
+mod approvals;
 mod archiving;
 mod audit;
 mod bindings;

@@ -10,6 +10,8 @@
 
 #[path = "../door/agents.rs"]
 mod agents;
+#[path = "../door/approvals.rs"]
+mod approvals;
 #[path = "../door/archiving.rs"]
 mod archiving;
 #[path = "../door/audit.rs"]
