@@ -6,6 +6,7 @@
 //! New users, groups, agents and OUs do not raise the epoch: they change no decision about what is already there. Whoever
 //! meets one the snapshot does not know yet has it loaded anew, see [`AuthzCache::catch_up`].
 
+use crate::approval::PolicySet;
 use crate::authz::{
     AgentData, AuthzData, AuthzSnapshot, BindingData, GroupData, MembershipData, OuData, RoleData, UserData,
 };
@@ -15,6 +16,7 @@ use crate::id::OrgId;
 use crate::permission::{PermissionPattern, PermissionSet};
 use crate::record::{KindName, Record, RecordRow, Schema, Stage};
 use crate::resource::agent::Agent;
+use crate::resource::approval_policy::ApprovalPolicy;
 use crate::resource::group::{Group, GroupMembership};
 use crate::resource::ou::Ou;
 use crate::resource::role::Role;
@@ -27,6 +29,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
+/// What an organization's changes are judged by, of one epoch.
+pub(crate) type Rules = (Arc<AuthzSnapshot>, Arc<PolicySet>);
+
 /// The snapshots by organization.
 #[derive(Debug, Default)]
 pub(crate) struct AuthzCache {
@@ -36,6 +41,8 @@ pub(crate) struct AuthzCache {
 #[derive(Debug)]
 struct Cached {
     snapshot: Arc<AuthzSnapshot>,
+    /// The approval policies of the same epoch: every write of one raises it.
+    policies: Arc<PolicySet>,
     /// When the store last said that this epoch is the present one, in microseconds.
     confirmed: AtomicI64,
     /// When its principals and OUs were read from the store.
@@ -54,23 +61,35 @@ impl AuthzCache {
         now: Timestamp,
         staleness: Duration,
     ) -> Result<Arc<AuthzSnapshot>> {
+        Ok(self.rules(store, org, now, staleness).await?.0)
+    }
+
+    /// The same with the approval policies of its epoch.
+    pub(crate) async fn rules(
+        &self,
+        store: &dyn Store,
+        org: OrgId,
+        now: Timestamp,
+        staleness: Duration,
+    ) -> Result<Rules> {
         let cached = self.cached.load().get(&org).cloned();
         if let Some(cached) = &cached {
             let confirmed = Timestamp::from_micros(cached.confirmed.load(Ordering::Acquire));
             if now >= confirmed && now.since(confirmed) < staleness {
-                return Ok(cached.snapshot.clone());
+                return Ok((cached.snapshot.clone(), cached.policies.clone()));
             }
         }
         let epoch = epoch(store, org).await?;
         match cached {
             Some(cached) if cached.snapshot.epoch() == epoch => {
                 cached.confirmed.store(now.as_micros(), Ordering::Release);
-                Ok(cached.snapshot.clone())
+                Ok((cached.snapshot.clone(), cached.policies.clone()))
             }
-            _ => {
-                let snapshot = Arc::new(load(store, org).await?);
-                self.put(org, snapshot.clone(), now);
-                Ok(snapshot)
+            cached => {
+                let known = cached.map(|cached| cached.policies.clone()).unwrap_or_default();
+                let rules = load(store, org, &known).await?;
+                self.put(org, rules.clone(), now);
+                Ok(rules)
             }
         }
     }
@@ -90,7 +109,7 @@ impl AuthzCache {
         if !cached.grown.swap(false, Ordering::AcqRel) && now.since(cached.loaded) < staleness {
             return Ok(false);
         }
-        self.put(org, Arc::new(load(store, org).await?), now);
+        self.put(org, load(store, org, &cached.policies).await?, now);
         Ok(true)
     }
 
@@ -103,23 +122,27 @@ impl AuthzCache {
 
     /// Puts a snapshot that was made of the present one in its place: it knows nobody the present one does not.
     pub(crate) fn derived(&self, org: OrgId, snapshot: Arc<AuthzSnapshot>, now: Timestamp) {
-        let loaded = self.cached.load().get(&org).map_or(now, |held| held.loaded);
-        self.replace(org, snapshot, now, loaded);
+        let Some(held) = self.cached.load().get(&org).cloned() else { return };
+        // A binding is no policy: those of the epoch before are those of this one. Anything else was made of another one.
+        if held.snapshot.epoch() + 1 == snapshot.epoch() {
+            self.replace(org, (snapshot, held.policies.clone()), now, held.loaded);
+        }
     }
 
     /// Puts a snapshot that was just read in the place of an older one.
-    fn put(&self, org: OrgId, snapshot: Arc<AuthzSnapshot>, now: Timestamp) {
-        self.replace(org, snapshot, now, now);
+    fn put(&self, org: OrgId, rules: Rules, now: Timestamp) {
+        self.replace(org, rules, now, now);
     }
 
     /// Puts a snapshot in the place of an older one; never the other way round.
-    fn replace(&self, org: OrgId, snapshot: Arc<AuthzSnapshot>, now: Timestamp, loaded: Timestamp) {
+    fn replace(&self, org: OrgId, (snapshot, policies): Rules, now: Timestamp, loaded: Timestamp) {
         self.cached.rcu(|cached| {
             let mut next = HashMap::clone(cached);
             let held = next.get(&org);
             if held.is_none_or(|held| held.snapshot.epoch() <= snapshot.epoch()) {
                 let cached = Cached {
                     snapshot: snapshot.clone(),
+                    policies: policies.clone(),
                     confirmed: AtomicI64::new(now.as_micros()),
                     loaded,
                     grown: held.map_or_else(Arc::default, |held| held.grown.clone()),
@@ -144,12 +167,13 @@ async fn epoch(store: &dyn Store, org: OrgId) -> Result<u64> {
 }
 
 /// Reads all authorization data and compiles it. An epoch that moves meanwhile means: read again.
-async fn load(store: &dyn Store, org: OrgId) -> Result<AuthzSnapshot> {
+async fn load(store: &dyn Store, org: OrgId, known: &PolicySet) -> Result<Rules> {
     loop {
         let before = epoch(store, org).await?;
+        let policies = known.recompile(&list(store, org, ApprovalPolicy::KIND).await?)?;
         let snapshot = read(store, org, before, &[]).await?;
         if epoch(store, org).await? == before {
-            return Ok(snapshot);
+            return Ok((Arc::new(snapshot), Arc::new(policies)));
         }
     }
 }
@@ -198,19 +222,25 @@ async fn read_rows(store: &dyn Store, org: OrgId) -> Result<Vec<RecordRow>> {
         Ou::KIND,
     ];
     for kind in kinds {
-        let mut query = RecordQuery { kind: Some(kind), ..RecordQuery::default() };
-        loop {
-            let page = store.list_records(org, &query).await?;
-            let Some(last) = page.last() else { break };
-            query.after = Some(RecordCursor {
-                kind: last.kind.clone(),
-                name: last.meta.name.clone(),
-                id: last.meta.id,
-            });
-            rows.extend(page);
-        }
+        rows.extend(list(store, org, kind).await?);
     }
     Ok(rows)
+}
+
+/// All rows of a kind that are not archived.
+async fn list(store: &dyn Store, org: OrgId, kind: KindName) -> Result<Vec<RecordRow>> {
+    let mut rows = Vec::new();
+    let mut query = RecordQuery { kind: Some(kind), ..RecordQuery::default() };
+    loop {
+        let page = store.list_records(org, &query).await?;
+        let Some(last) = page.last() else { return Ok(rows) };
+        query.after = Some(RecordCursor {
+            kind: last.kind.clone(),
+            name: last.meta.name.clone(),
+            id: last.meta.id,
+        });
+        rows.extend(page);
+    }
 }
 
 /// The authorization data in `rows`; archived records and other kinds do not count.

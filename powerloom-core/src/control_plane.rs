@@ -1,5 +1,6 @@
 //! The control plane of an installation: the way in for every face.
 
+use crate::approval::notifier::{ApprovalNotifier, Notices};
 use crate::audit::AuditHead;
 use crate::authz::{AuthzSnapshot, Decision, Resolution};
 use crate::authz_cache::AuthzCache;
@@ -47,6 +48,7 @@ pub struct ControlPlaneBuilder {
     entropy: Arc<dyn Entropy>,
     authorizer: Arc<dyn Authorizer>,
     gate: Arc<dyn Gate>,
+    notices: Notices,
     keys: Option<Arc<dyn KeyProvider>>,
     catalogue: Catalogue,
     limits: Limits,
@@ -72,9 +74,15 @@ impl ControlPlaneBuilder {
         self
     }
 
-    /// Holds changes back; nothing does unless said otherwise.
+    /// Holds changes back, beside the organization's approval policies and before them; nothing does unless said otherwise.
     pub fn gate(mut self, gate: Arc<dyn Gate>) -> Self {
         self.gate = gate;
+        self
+    }
+
+    /// Tells people of approval requests; they are only logged unless said otherwise.
+    pub fn notifier(mut self, notifier: Arc<dyn ApprovalNotifier>) -> Self {
+        self.notices = Notices::to(notifier);
         self
     }
 
@@ -117,6 +125,7 @@ impl ControlPlaneBuilder {
                 catalogue: self.catalogue,
                 authorizer: self.authorizer,
                 gate: self.gate,
+                notices: self.notices,
                 sealer,
                 limits: self.limits,
                 salted: self.salted,
@@ -138,6 +147,7 @@ impl ControlPlane {
             entropy: Arc::new(SystemEntropy),
             authorizer: Arc::new(Rbac),
             gate: Arc::new(NoPolicy),
+            notices: Notices::default(),
             keys: None,
             catalogue: Catalogue::default(),
             limits: Limits::default(),

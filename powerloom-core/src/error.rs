@@ -1,5 +1,6 @@
 //! The one public error: what every face shows, maps to a status and raises in its own language.
 
+use crate::approval::{ApprovalId, ApprovalState, Ineligible};
 use crate::authz::Decision;
 use crate::error_kind::ErrorKind;
 use crate::id::SessionId;
@@ -25,6 +26,9 @@ pub enum Error {
     /// The caller may not (row M33: the text names the permission and the OU, and who could help).
     #[error("{}", .0.denial_text())]
     Denied(Box<Decision>),
+    /// The caller holds the permission and yet may not decide this approval request.
+    #[error(transparent)]
+    Ineligible(Ineligible),
     /// Nothing of that name exists in the caller's organization.
     #[error("{what} `{reference}` does not exist")]
     NotFound {
@@ -170,6 +174,40 @@ pub enum Conflict {
     /// The idempotency key was used for something else.
     #[error("the idempotency key was used for another request")]
     IdempotencyMismatch,
+    /// A policy wants to know why (sem. 2.14).
+    #[error("policy `{policy}` wants a justification: say why")]
+    JustificationRequired {
+        /// Which.
+        policy: String,
+    },
+    /// The approval request is decided.
+    #[error("approval request `{request}` is decided: it is {state}")]
+    ApprovalDecided {
+        /// Which.
+        request: ApprovalId,
+        /// How.
+        state: ApprovalState,
+    },
+    /// The approval request's time ran out.
+    #[error("approval request `{request}` has expired")]
+    ApprovalExpired {
+        /// Which.
+        request: ApprovalId,
+    },
+    /// The vote is for something else than what is asked: look at the request again.
+    #[error("approval request `{request}` asks for something else than what the vote names")]
+    ApprovalHashMismatch {
+        /// Which.
+        request: ApprovalId,
+    },
+    /// The glass was broken in this OU before, and nobody has judged that yet.
+    #[error("break-glass is refused in `{ou}` until review `{request}` is decided")]
+    ReviewOpen {
+        /// The review.
+        request: ApprovalId,
+        /// The OU.
+        ou: String,
+    },
     /// The state machine does not know the move.
     #[error(transparent)]
     Transition(#[from] IllegalTransition),
@@ -197,6 +235,11 @@ impl Conflict {
             Self::SessionSettled { .. } => "session_settled",
             Self::StreamHeld { .. } => "stream_held",
             Self::IdempotencyMismatch => "idempotency_mismatch",
+            Self::JustificationRequired { .. } => "justification_required",
+            Self::ApprovalDecided { .. } => "approval_decided",
+            Self::ApprovalExpired { .. } => "approval_expired",
+            Self::ApprovalHashMismatch { .. } => "approval_hash_mismatch",
+            Self::ReviewOpen { .. } => "review_open",
             Self::Transition(_) => "illegal_transition",
             Self::Busy => "busy",
         }
@@ -214,7 +257,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Invalid(_) => ErrorKind::Invalid,
-            Self::Denied(_) => ErrorKind::Denied,
+            Self::Denied(_) | Self::Ineligible(_) => ErrorKind::Denied,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::VersionMismatch { .. } => ErrorKind::VersionMismatch,
@@ -232,6 +275,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Conflict(conflict) => conflict.code(),
+            Self::Ineligible(why) => why.code(),
             Self::TicketRefused => "ticket_refused",
             other => other.kind().code(),
         }

@@ -1,5 +1,6 @@
 //! What the door and the loops share: the ports, the catalogue, the bounds, and what is kept in memory.
 
+use crate::approval::notifier::Notices;
 use crate::authz::{AuthzSnapshot, Decision};
 use crate::authz_cache::AuthzCache;
 use crate::clock::{Clock, Timestamp};
@@ -27,7 +28,9 @@ pub(crate) struct Plane {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) catalogue: Catalogue,
     pub(crate) authorizer: Arc<dyn Authorizer>,
+    /// An embedder's own gate, asked before the approval policies.
     pub(crate) gate: Arc<dyn Gate>,
+    pub(crate) notices: Notices,
     pub(crate) sealer: Option<Sealer>,
     pub(crate) limits: Limits,
     /// Audit payloads get a salt, so that an erased one cannot be guessed back.

@@ -365,6 +365,17 @@ pub trait Commits: fmt::Debug + Send + Sync + 'static {
     async fn commit(&self, commit: Commit) -> StoreResult<Committed>;
 }
 
+/// Which way a list of records goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::exhaustive_enums, reason = "a list goes this way or that")]
+pub enum Order {
+    /// The lowest first.
+    #[default]
+    Ascending,
+    /// The highest first.
+    Descending,
+}
+
 /// Which records a list shows, ordered by `(name, id)`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RecordQuery {
@@ -374,7 +385,9 @@ pub struct RecordQuery {
     pub ou: Option<ResourceId>,
     /// Archived ones too.
     pub archived: bool,
-    /// Strictly after this row of an earlier page.
+    /// Which way it goes.
+    pub order: Order,
+    /// Strictly after this row of an earlier page, in the list's own order.
     pub after: Option<RecordCursor>,
     /// At most this many, and never more than [`MAX_PAGE`]; 0 means [`MAX_PAGE`].
     pub limit: usize,

@@ -22,7 +22,7 @@ use powerloom_core::session::event::EventSeq;
 use powerloom_core::session::record::SessionRecord;
 use powerloom_core::session::status::SessionStatus;
 use powerloom_core::store::{
-    AuditWrite, ClaimRequest, Commit, IdempotencyRow, Pause, Precondition, RecordCursor, RecordQuery,
+    AuditWrite, ClaimRequest, Commit, IdempotencyRow, Order, Pause, Precondition, RecordCursor, RecordQuery,
     SessionQuery, Settlement, Store, StoreError, Write,
 };
 use proptest::prelude::*;
@@ -273,7 +273,8 @@ async fn dump(store: &dyn Store, now: u64) -> Vec<String> {
         for query in [
             RecordQuery { archived: true, ..RecordQuery::default() },
             RecordQuery { kind: Some(world::SKILL), limit: 2, ..RecordQuery::default() },
-            RecordQuery { ou: Some(id(1)), after: Some(middle), ..RecordQuery::default() },
+            RecordQuery { ou: Some(id(1)), after: Some(middle.clone()), ..RecordQuery::default() },
+            RecordQuery { after: Some(middle), order: Order::Descending, ..RecordQuery::default() },
         ] {
             all.push(said(store.list_records(of, &query).await));
         }

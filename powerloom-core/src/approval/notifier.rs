@@ -95,8 +95,8 @@ pub struct ApprovalNotice {
     pub summary: String,
     /// What a vote must quote: the hash of the parked change (sem. 2.8, Pinning).
     pub payload_hash: Digest,
-    /// From this moment on it cannot be decided any more.
-    pub expires_at: Timestamp,
+    /// From this moment on it cannot be decided any more; `None` for a review, which has to be decided.
+    pub expires_at: Option<Timestamp>,
     /// Who may vote, in written form.
     pub approvers: Vec<String>,
 }
@@ -214,6 +214,11 @@ impl Notices {
         Self { notifier, room: Arc::new(Semaphore::new(MAX_UNDER_WAY)) }
     }
 
+    /// Sends each of `notices` on its way.
+    pub(crate) fn send_all(&self, notices: Vec<ApprovalNotice>) {
+        notices.into_iter().for_each(|notice| self.send(notice));
+    }
+
     /// Sends `notice` on its way and returns at once. A failure is logged.
     ///
     /// It needs a Tokio runtime to run on; without one the notice is dropped, and logged.
@@ -259,7 +264,7 @@ mod tests {
             requester: "user:ada@acme.com".to_owned(),
             summary: "update an agent".to_owned(),
             payload_hash: Digest::ZERO,
-            expires_at: Timestamp::from_micros(1),
+            expires_at: Some(Timestamp::from_micros(1)),
             approvers: vec!["user:grace@acme.com".to_owned()],
         }
     }

@@ -1,7 +1,7 @@
 //! Guards of the writes that change authorization itself, and the questions other guards ask.
 
 use crate::authz::closure::{MAX_NESTING, Walk};
-use crate::authz::data::{AgentKind, Effect};
+use crate::authz::data::{AgentKind, Effect, RoleRef};
 use crate::authz::ground::{Span, Standing, SubjectIx};
 use crate::authz::label::Label;
 use crate::authz::snapshot::{AuthzSnapshot, role_number};
@@ -84,6 +84,42 @@ impl AuthzSnapshot {
         };
         actor.standing == Standing::Live
             && [actor.reach, actor.own].into_iter().any(|span| self.ground.reached(span).contains(&grantee))
+    }
+
+    /// Whether `principal` holds `role` at `ou`: by a live allow of exactly this role there or above, given to it or to
+    /// whatever it stands for, and no live deny of the same role. What else it may do does not matter.
+    #[must_use]
+    pub fn holds_role(
+        &self,
+        principal: &Principal,
+        role: RoleRef,
+        ou: ResourceId,
+        now: Timestamp,
+    ) -> bool {
+        let subject = self.ground.subject(principal).and_then(|subject| self.ground.actor(subject));
+        let number = match role {
+            RoleRef::Builtin(role) => Some(role_number(role)),
+            RoleRef::Custom(id) => self.ground.role_numbers.get(&id).copied(),
+        };
+        let (Some(actor), Some(ou), Some(number)) = (subject, self.ground.ou(ou), number) else { return false };
+        let (mut given, mut taken) = (false, actor.standing != Standing::Live);
+        for (_, _, grant) in self.grants_reached(actor) {
+            if grant.role == number && grant.span.contains(ou) && grant.is_live(now) {
+                match grant.effect {
+                    Effect::Allow => given = true,
+                    Effect::Deny => taken = true,
+                }
+            }
+        }
+        given && !taken
+    }
+
+    /// The user or group that owns an agent, whether it may do anything or not.
+    #[must_use]
+    pub fn owner(&self, agent: ResourceId) -> Option<Principal> {
+        let subject = self.ground.subject(&Principal::Agent(agent))?;
+        let (_, owner) = self.ground.identity(subject)?.agent?;
+        self.ground.identity(owner?).map(|identity| identity.principal.clone())
     }
 
     /// The user whose permissions an agent acts with, if it is of kind `user`, owned by a user, and neither is powerless.

@@ -2,7 +2,7 @@
 
 use crate::conformance::world::{AGENT, SKILL, org, put, record, resource, sealed, staged, write};
 use crate::record::{RecordRow, ResourceKey, Stage};
-use crate::store::{RecordCursor, RecordQuery, Store, Write};
+use crate::store::{Order, RecordCursor, RecordQuery, Store, Write};
 
 /// Records 1: a read sees every commit that returned before it began, exactly as it was written.
 pub async fn a_record_reads_as_it_was_written(store: &dyn Store) {
@@ -43,14 +43,21 @@ pub async fn records_are_listed_in_order_page_by_page(store: &dyn Store) {
     for kind in [None, Some(AGENT)] {
         let wanted: Vec<_> =
             rows.iter().filter(|row| kind.as_ref().is_none_or(|kind| row.kind == *kind)).collect();
-        let mut after = None;
-        for row in wanted {
-            let query = RecordQuery { kind: kind.clone(), after, limit: 1, ..RecordQuery::default() };
-            assert_eq!(store.list_records(org, &query).await.unwrap(), std::slice::from_ref(row));
-            after = Some(cursor(row));
+        for order in [Order::Ascending, Order::Descending] {
+            let mut wanted = wanted.clone();
+            if order == Order::Descending {
+                wanted.reverse();
+            }
+            let mut after = None;
+            for row in wanted {
+                let query =
+                    RecordQuery { kind: kind.clone(), after, order, limit: 1, ..RecordQuery::default() };
+                assert_eq!(store.list_records(org, &query).await.unwrap(), std::slice::from_ref(row));
+                after = Some(cursor(row));
+            }
+            let query = RecordQuery { kind: kind.clone(), after, order, ..RecordQuery::default() };
+            assert!(store.list_records(org, &query).await.unwrap().is_empty());
         }
-        let query = RecordQuery { kind, after, ..RecordQuery::default() };
-        assert!(store.list_records(org, &query).await.unwrap().is_empty());
     }
 }
 

@@ -3,6 +3,8 @@
 pub(crate) mod api_token;
 pub(crate) mod archive;
 pub(crate) mod attach;
+pub(crate) mod cancel_approval;
+pub(crate) mod consent;
 pub(crate) mod create;
 pub(crate) mod credential;
 pub(crate) mod desire;
@@ -16,3 +18,4 @@ pub(crate) mod publish;
 pub(crate) mod reset;
 pub(crate) mod rewrap;
 pub(crate) mod update;
+pub(crate) mod vote;

@@ -1,5 +1,6 @@
 //! A change of the control plane as a value: what is validated, authorized, parked, replayed and audited.
 
+use crate::approval::{ApprovalId, Ballot};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::id::{ResourceId, SessionId};
@@ -196,6 +197,48 @@ pub enum Action {
         /// The row's number.
         seq: u64,
     },
+    /// Votes on an approval request, in person; until it is decided, a later vote takes the place of an earlier one.
+    Vote {
+        /// The request.
+        request: ApprovalId,
+        /// For it or against it.
+        ballot: Ballot,
+        /// What was seen: the request's `payload_hash`. Another one is refused.
+        payload_hash: Digest,
+        /// Why: 1 to 2000 characters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment: Option<String>,
+        /// The policies whose requirements it is for; empty: all that name the voter.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        requirements: Vec<ResourceId>,
+    },
+    /// Takes an approval request back.
+    CancelApproval {
+        /// The request.
+        request: ApprovalId,
+        /// Why: 1 to 2000 characters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Confirms in advance what the caller will do, for gates that ask for their own confirmation.
+    GrantConsent {
+        /// Where, with all below.
+        ou: ResourceId,
+        /// For these verbs, such as `agent.update`: 1 to 50.
+        verbs: Vec<String>,
+        /// How often: 1 to 1000 times.
+        uses: u32,
+        /// From this moment on it does not count: at most 90 days ahead.
+        expires_at: Timestamp,
+        /// Whether it also counts for what an agent does in their name.
+        #[serde(default)]
+        delegated: bool,
+    },
+    /// Ends a standing consent.
+    RevokeConsent {
+        /// Which.
+        consent: ResourceId,
+    },
 }
 
 impl Action {
@@ -239,6 +282,10 @@ impl Action {
             Self::CreateApiToken { .. } => "create_api_token",
             Self::RevokeApiToken { .. } => "revoke_api_token",
             Self::EraseAuditPayload { .. } => "erase",
+            Self::Vote { .. } => "vote",
+            Self::CancelApproval { .. } => "cancel_approval",
+            Self::GrantConsent { .. } => "grant_consent",
+            Self::RevokeConsent { .. } => "revoke_consent",
         }
     }
 

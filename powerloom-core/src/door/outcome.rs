@@ -32,6 +32,9 @@ pub struct Applied {
     pub record: Option<Box<RecordRow>>,
     /// The session it started or stopped.
     pub session: Option<SessionId>,
+    /// What speaks against it though nothing held it back: policies of mode `warn`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// The audit row that says so.
     pub audit: AuditHead,
 }

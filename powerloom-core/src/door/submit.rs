@@ -4,28 +4,16 @@ use crate::audit::{AuditDecision, AuditDraft, AuditHead, Change, SALT_LEN};
 use crate::authz::{AuthzSnapshot, Resolution};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
-use crate::door::action::api_token::{NewToken, create_api_token, revoke_api_token};
-use crate::door::action::archive::archive;
-use crate::door::action::attach::{Attachment, attach};
-use crate::door::action::create::create;
-use crate::door::action::credential::rotate;
-use crate::door::action::erase::erase;
-use crate::door::action::invoke::{Invocation, cancel, invoke};
-use crate::door::action::move_ou::move_ou;
-use crate::door::action::publish::publish;
-use crate::door::action::reset::reset;
-use crate::door::action::rewrap::rewrap;
-use crate::door::action::update::update;
 use crate::door::caller::Caller;
-use crate::door::gate::{Hold, Proposal, Verdict};
-use crate::door::mutation::{Action, MUTATION_VERSION, Mutation};
+use crate::door::judge::Held;
+use crate::door::mutation::{MUTATION_VERSION, Mutation};
 use crate::door::outcome::{Applied, Outcome};
+use crate::door::pass::pass;
 use crate::door::work::{AuthzEffect, Draft, Halt, Step, Subject, Work};
 use crate::error::{Conflict, Error, Result};
 use crate::invalid::{Invalid, is_plain};
 use crate::plane::Plane;
 use crate::record::KindName;
-use crate::resource::agent::SkillPin;
 use crate::store::{AuditWrite, Commit, Committed, IdempotencyRow, Precondition, Refused, StoreError, Write};
 use serde_json::json;
 use std::sync::Arc;
@@ -38,6 +26,10 @@ pub struct SubmitOptions {
     pub idempotency_key: Option<String>,
     /// Why, in the caller's own words: 1 to 2000 characters, no control characters but tabs and line breaks.
     pub justification: Option<String>,
+    /// Make a change at once that policies would hold back (needs `approval:break_glass` and a justification): a review is
+    /// opened, and until it is decided no other change in the same OU can be made so. Without effect on a change that
+    /// nothing holds back.
+    pub break_glass: bool,
 }
 
 impl SubmitOptions {
@@ -52,6 +44,13 @@ impl SubmitOptions {
     #[must_use]
     pub fn justification(mut self, why: impl Into<String>) -> Self {
         self.justification = Some(why.into());
+        self
+    }
+
+    /// Makes the change at once, and lets people judge it afterwards.
+    #[must_use]
+    pub const fn break_glass(mut self) -> Self {
+        self.break_glass = true;
         self
     }
 
@@ -92,13 +91,20 @@ impl Plane {
             let now = self.now();
             let mut work = self.work(caller, mutation, now).await?;
             work.idempotency.clone_from(&idempotency);
-            match pass(&mut work, &mutation.action).await {
+            let answer = match pass(&mut work, &mutation.action).await {
+                Ok(draft) => self.settle(&work, mutation, draft, options).await,
+                Err(halt) => Err(halt),
+            };
+            match answer {
+                Ok(outcome) => return Ok(outcome),
                 Err(Halt::Replay(outcome)) => return Ok(*outcome),
+                Err(Halt::Again) => {}
                 Err(Halt::Outdated) => {
                     if !self.catch_up(caller.org, now).await? {
                         return Err(Conflict::Busy.into());
                     }
                 }
+                Err(Halt::Error(Error::Store(StoreError::Refused(refused)))) => self.retry(caller, refused)?,
                 Err(Halt::Error(Error::Denied(decision))) => {
                     if work.org.authz_epoch != work.snapshot.epoch() {
                         // Judged by outdated data: somebody may just have been given the permission.
@@ -111,8 +117,16 @@ impl Plane {
                         continue;
                     }
                     let detail = serde_json::to_value(&decision).unwrap_or_default();
-                    self.audit_denial(&work, detail).await?;
+                    self.audit_denial(&work, json!({ "decision": detail })).await?;
                     return Err(Error::Denied(decision));
+                }
+                Err(Halt::Error(Error::Ineligible(why))) => {
+                    if work.org.authz_epoch != work.snapshot.epoch() {
+                        self.authz.doubt(caller.org);
+                        continue;
+                    }
+                    self.audit_denial(&work, json!({ "refusal": why.code() })).await?;
+                    return Err(Error::Ineligible(why));
                 }
                 Err(Halt::Error(error)) => {
                     // What stands in the way may be what the very same request made a moment ago.
@@ -122,15 +136,11 @@ impl Plane {
                         match halt {
                             Halt::Replay(outcome) => return Ok(*outcome),
                             Halt::Error(error) => return Err(error),
-                            Halt::Outdated => {}
+                            Halt::Outdated | Halt::Again => {}
                         }
                     }
                     return Err(error);
                 }
-                Ok(draft) => match self.settle(&work, mutation, draft, options).await {
-                    Err(Error::Store(StoreError::Refused(refused))) => self.retry(caller, refused)?,
-                    answer => return answer,
-                },
             }
         }
         Err(Conflict::Busy.into())
@@ -138,14 +148,14 @@ impl Plane {
 
     /// A pass that knows nothing yet.
     async fn work<'a>(&'a self, caller: &'a Caller, mutation: &Mutation, now: Timestamp) -> Result<Work<'a>> {
+        let (snapshot, policies) =
+            self.authz.rules(self.store.as_ref(), caller.org, now, self.limits.authz_staleness).await?;
         Ok(Work {
             plane: self,
             caller,
             org: self.org(caller.org).await?,
-            snapshot: self
-                .authz
-                .get(self.store.as_ref(), caller.org, now, self.limits.authz_staleness)
-                .await?,
+            snapshot,
+            policies,
             now,
             subject: Subject {
                 kind: KindName::known("Unknown"),
@@ -172,7 +182,7 @@ impl Plane {
             match pass(&mut work, &mutation.action).await {
                 Ok(draft) => return Ok((work, draft)),
                 Err(Halt::Error(error)) => return Err(error),
-                Err(Halt::Outdated | Halt::Replay(_)) => {
+                Err(Halt::Outdated | Halt::Again | Halt::Replay(_)) => {
                     if !self.catch_up(caller.org, now).await? {
                         return Err(Conflict::Busy.into());
                     }
@@ -200,38 +210,34 @@ impl Plane {
         &self,
         work: &Work<'_>,
         mutation: &Mutation,
-        draft: Draft,
+        mut draft: Draft,
         options: &SubmitOptions,
-    ) -> Result<Outcome> {
+    ) -> Step<Outcome> {
         if draft.unchanged {
-            return self.unchanged(work, draft).await;
+            return Ok(self.unchanged(work, draft).await?);
         }
-        let proposal = Proposal {
-            caller: work.caller,
-            mutation,
-            kind: &work.subject.kind,
-            verb: &work.subject.verb,
-            ous: &work.subject.ous,
-            before: &draft.change.before,
-            after: &draft.change.after,
-            record: draft.record.as_ref(),
-            justification: options.justification.as_deref(),
-        };
-        match self.gate.judge(&proposal).await? {
-            Verdict::Open => self.apply(work, draft).await,
-            Verdict::Hold(hold) => self.hold(work, hold).await,
+        if let Some(parked) = draft.parked.take() {
+            self.replay(work, &mut draft, *parked).await?;
+        } else if !draft.ungated
+            && let Some(held) = self.judge(work, mutation, &mut draft, options).await?
+        {
+            return Ok(self.hold(work, held).await?);
         }
+        Ok(self.apply(work, draft).await?)
     }
 
     async fn apply(&self, work: &Work<'_>, draft: Draft) -> Result<Outcome> {
-        let Draft { expect, write, change, record, session, authz, unchanged: _ } = draft;
+        let Draft { expect, write, change, record, session, authz, approval, also, warnings, .. } = draft;
         let mut commit = work.commit();
         commit.expect.extend(expect);
         commit.write = write;
-        commit.audit.push(self.audit_write(work, AuditDecision::Allow, change));
+        let mut row = self.audit_draft(work, AuditDecision::Allow, change);
+        row.approval_request_id = approval.map(|approval| approval.to_string());
+        commit.audit.extend(std::iter::once(row).chain(also).map(|draft| self.salted(draft)));
         // The number of the audit row is not known before the commit: the stored answer has that of an empty chain.
-        let mut applied = Applied { record: record.map(Box::new), session, audit: AuditHead::GENESIS };
-        if work.idempotency.is_some() {
+        let mut applied =
+            Applied { record: record.map(Box::new), session, warnings, audit: AuditHead::GENESIS };
+        if work.idempotency.is_some() && draft.refusal.is_none() {
             self.remember(work, &mut commit, &Outcome::Applied(applied.clone()))?;
         }
         let committed = self.store.commit(commit).await?;
@@ -241,10 +247,14 @@ impl Plane {
             self.session_wake.notify_one();
             self.hub.nudge(session);
         }
+        self.notices.send_all(draft.notices);
         tracing::info!(
             org = %work.org.id, actor = %work.caller.principal, verb = %work.subject.verb, resource = %work.subject.id,
             "applied"
         );
+        if let Some(refusal) = draft.refusal {
+            return Err(refusal.into());
+        }
         applied.audit = committed.audit_head.unwrap_or(AuditHead::GENESIS);
         Ok(Outcome::Applied(applied))
     }
@@ -261,13 +271,17 @@ impl Plane {
         Ok(outcome)
     }
 
-    async fn hold(&self, work: &Work<'_>, hold: Hold) -> Result<Outcome> {
+    async fn hold(&self, work: &Work<'_>, held: Held) -> Result<Outcome> {
+        let outcome = Outcome::Pending { request_id: held.request_id };
         let mut commit = work.commit();
-        commit.write = hold.write;
-        commit.audit = hold.audit.into_iter().map(|draft| AuditWrite { draft, salt: self.salt() }).collect();
-        let outcome = Outcome::Pending { request_id: hold.request_id };
+        commit.expect.extend(held.expect);
+        commit.write = held.write;
+        commit.audit = held.audit.into_iter().map(|draft| self.salted(draft)).collect();
         self.remember(work, &mut commit, &outcome)?;
-        self.store.commit(commit).await?;
+        if !commit.write.is_empty() || !commit.audit.is_empty() {
+            self.store.commit(commit).await?;
+            self.notices.send_all(held.notices);
+        }
         Ok(outcome)
     }
 
@@ -287,10 +301,10 @@ impl Plane {
     }
 
     /// Refused attempts are on the chain too (sem. 2.9).
-    async fn audit_denial(&self, work: &Work<'_>, decision: serde_json::Value) -> Result<()> {
+    async fn audit_denial(&self, work: &Work<'_>, detail: serde_json::Value) -> Result<()> {
         let mut commit = Commit::new(work.org.id, work.now);
-        let change = Change { detail: Some(json!({ "decision": decision })), ..Change::default() };
-        commit.audit.push(self.audit_write(work, AuditDecision::Deny, change));
+        let change = Change { detail: Some(detail), ..Change::default() };
+        commit.audit.push(self.salted(self.audit_draft(work, AuditDecision::Deny, change)));
         self.store.commit(commit).await?;
         tracing::warn!(
             org = %work.org.id, actor = %work.caller.principal, verb = %work.subject.verb, resource = %work.subject.id,
@@ -299,8 +313,14 @@ impl Plane {
         Ok(())
     }
 
-    fn audit_write(&self, work: &Work<'_>, decision: AuditDecision, change: Change) -> AuditWrite {
-        let draft = AuditDraft {
+    /// What the chain says of what the pass is about.
+    pub(crate) fn audit_draft(
+        &self,
+        work: &Work<'_>,
+        decision: AuditDecision,
+        change: Change,
+    ) -> AuditDraft {
+        AuditDraft {
             ts: work.now,
             actor: work.actor(),
             verb: work.subject.verb.clone(),
@@ -310,7 +330,10 @@ impl Plane {
             delegated_from_session: work.caller.delegated_from_session.map(|session| session.to_string()),
             approval_request_id: None,
             change: change.touching(&work.subject.ous),
-        };
+        }
+    }
+
+    pub(crate) fn salted(&self, draft: AuditDraft) -> AuditWrite {
         AuditWrite { draft, salt: self.salt() }
     }
 
@@ -338,48 +361,6 @@ impl Plane {
             }
             _ => self.authz.doubt(work.org.id),
         }
-    }
-}
-
-/// One pass: what the action checks and would write.
-async fn pass(work: &mut Work<'_>, action: &Action) -> Step<Draft> {
-    match action {
-        Action::Create { kind, ou, name, spec } => create(work, kind, *ou, name.as_deref(), spec).await,
-        Action::Update { target, expect, patch } => update(work, target, *expect, patch).await,
-        Action::Archive { target, expect } => archive(work, target, *expect).await,
-        Action::AttachSkill { agent, skill, version } => {
-            let pin = version.map_or(SkillPin::Current, SkillPin::Pinned);
-            attach(work, *agent, Attachment::Skill(*skill, pin)).await
-        }
-        Action::DetachSkill { agent, skill } => attach(work, *agent, Attachment::NoSkill(*skill)).await,
-        Action::AttachMcpServer { agent, mcp_server } => {
-            attach(work, *agent, Attachment::McpServer(*mcp_server)).await
-        }
-        Action::DetachMcpServer { agent, mcp_server } => {
-            attach(work, *agent, Attachment::NoMcpServer(*mcp_server)).await
-        }
-        Action::PublishSkillVersion { skill, files } => publish(work, *skill, files).await,
-        Action::MoveOu { ou, to } => move_ou(work, *ou, *to).await,
-        Action::RotateCredential { credential } => rotate(work, *credential).await,
-        Action::RewrapSecrets {} => rewrap(work).await,
-        Action::ResetSync { target } => reset(work, target).await,
-        Action::Invoke { agent, prompt, mode, title, timeout_seconds } => {
-            let asked = Invocation {
-                agent: *agent,
-                prompt,
-                mode: *mode,
-                title: title.as_deref(),
-                timeout_seconds: *timeout_seconds,
-            };
-            invoke(work, asked).await
-        }
-        Action::CancelSession { session } => cancel(work, *session).await,
-        Action::CreateApiToken { token, principal, name, scopes, expires_at, digest } => {
-            let (token, expires_at, digest) = (*token, *expires_at, *digest);
-            create_api_token(work, NewToken { token, principal, name, scopes, expires_at, digest }).await
-        }
-        Action::RevokeApiToken { token } => revoke_api_token(work, *token).await,
-        Action::EraseAuditPayload { seq } => erase(work, *seq).await,
     }
 }
 

@@ -1,6 +1,8 @@
 //! One pass of one mutation through the door: what it has been allowed so far, and what it will write.
 
-use crate::audit::Change;
+use crate::approval::notifier::ApprovalNotice;
+use crate::approval::{ApprovalId, ApprovalRequest, PolicySet};
+use crate::audit::{AuditDraft, Change};
 use crate::authz::{AuthzSnapshot, BindingData, Decision};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -9,14 +11,17 @@ use crate::door::caller::Caller;
 use crate::door::outcome::Outcome;
 use crate::error::{Conflict, Error, Result};
 use crate::id::{ResourceId, SessionId};
+use crate::invalid::Invalid;
 use crate::permission::Permission;
 use crate::plane::Plane;
+use crate::principal::Principal;
 use crate::record::{KindName, Record, RecordRow, ResourceKey, Schema};
 use crate::resource::kind::{Kind, Reference};
 use crate::resource::ou::Ou;
 use crate::resource::skill::Skill;
 use crate::resource::skill_grant::SkillAccessGrant;
 use crate::store::{Commit, OrgRow, Precondition, StoreError, Write};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Why a pass ends early.
@@ -28,6 +33,8 @@ pub(crate) enum Halt {
     Replay(Box<Outcome>),
     /// The snapshot does not know something that exists: load it anew and pass again.
     Outdated,
+    /// It was judged by data that have changed since: pass again.
+    Again,
 }
 
 impl<E: Into<Error>> From<E> for Halt {
@@ -62,10 +69,35 @@ pub(crate) struct Draft {
     pub(crate) change: Change,
     /// What it is about, as it will be.
     pub(crate) record: Option<RecordRow>,
+    /// The whole spec as it was, for conditions.
+    pub(crate) prior: Option<Value>,
     pub(crate) session: Option<SessionId>,
     pub(crate) authz: AuthzEffect,
     /// Nothing has to be done.
     pub(crate) unchanged: bool,
+    /// The approval request it is about, or under which it is made.
+    pub(crate) approval: Option<ApprovalId>,
+    /// More rows of the audit chain, after the one about the change itself.
+    pub(crate) also: Vec<AuditDraft>,
+    /// What the caller should know though nothing stands in the way.
+    pub(crate) warnings: Vec<String>,
+    /// What people are told once it has happened.
+    pub(crate) notices: Vec<ApprovalNotice>,
+    /// No gate is asked: it decides about gates.
+    pub(crate) ungated: bool,
+    /// A change that this one approves: it is made in the same commit.
+    pub(crate) parked: Option<Box<Parked>>,
+    /// It is written, and yet what was asked for is refused.
+    pub(crate) refusal: Option<Conflict>,
+}
+
+/// A change that was approved and has still to be judged and made.
+#[derive(Debug)]
+pub(crate) struct Parked {
+    /// The request as it was read.
+    pub(crate) row: RecordRow,
+    /// The same, with the vote that decided.
+    pub(crate) request: Record<ApprovalRequest>,
 }
 
 impl Draft {
@@ -75,9 +107,17 @@ impl Draft {
             write: Vec::new(),
             change,
             record,
+            prior: None,
             session: None,
             authz: AuthzEffect::None,
             unchanged: false,
+            approval: None,
+            also: Vec::new(),
+            warnings: Vec::new(),
+            notices: Vec::new(),
+            ungated: false,
+            parked: None,
+            refusal: None,
         }
     }
 
@@ -103,6 +143,8 @@ pub(crate) struct Work<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) org: OrgRow,
     pub(crate) snapshot: Arc<AuthzSnapshot>,
+    /// The approval policies of the same epoch.
+    pub(crate) policies: Arc<PolicySet>,
     pub(crate) now: Timestamp,
     pub(crate) subject: Subject,
     /// Key and fingerprint, if the caller gave a key.
@@ -124,15 +166,36 @@ impl Work<'_> {
         };
     }
 
+    /// Says that the pass is about an approval request: `approval.vote`.
+    pub(crate) fn about_request(&mut self, request: &Record<ApprovalRequest>, word: &str) {
+        self.subject = Subject {
+            kind: ApprovalRequest::KIND,
+            id: request.request_id().to_string(),
+            verb: format!("approval.{word}"),
+            ous: vec![request.meta.ou],
+        };
+    }
+
     /// The caller in the written form, as the audit trail names it.
     pub(crate) fn actor(&self) -> String {
-        let principal = &self.caller.principal;
+        self.written(&self.caller.principal)
+    }
+
+    /// A principal in the written form.
+    pub(crate) fn written(&self, principal: &Principal) -> String {
         self.snapshot.written(principal).map_or_else(|| principal.to_string(), ToString::to_string)
     }
 
     pub(crate) fn decide(&self, permission: Permission, ou: ResourceId) -> Decision {
         let request = AccessRequest { caller: self.caller, permission, ou, at: self.now };
         self.plane.decide(&self.snapshot, &request)
+    }
+
+    /// Whether a person, calling themselves, holds `permission` at `ou`.
+    pub(crate) fn person_may(&self, user: ResourceId, permission: Permission, ou: ResourceId) -> bool {
+        let caller = Caller::user(self.org.id, user);
+        let request = AccessRequest { caller: &caller, permission, ou, at: self.now };
+        self.plane.authorizer.decide(&self.snapshot, &request).is_allowed()
     }
 
     pub(crate) fn may(&self, permission: Permission, ou: ResourceId) -> bool {
@@ -251,6 +314,15 @@ pub(crate) fn refuse_archived(row: &RecordRow) -> Result<()> {
         return Ok(());
     }
     Err(Conflict::Archived { what: row.kind.to_string(), name: row.meta.name.clone() }.into())
+}
+
+/// Refuses a kind that only actions of its own change.
+pub(crate) fn refuse_own_actions(kind: &Arc<dyn Kind>) -> Result<()> {
+    if kind.own_actions() {
+        let allowed = "a kind that is changed by `update` and `archive`: this one has actions of its own";
+        return Err(Invalid::new("target.kind", kind.name(), allowed).into());
+    }
+    Ok(())
 }
 
 /// The row a reference is about.

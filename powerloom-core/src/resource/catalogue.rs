@@ -1,5 +1,6 @@
 //! The kinds that exist: the built-in ones, one line each, and those an embedder adds.
 
+use crate::approval::{ApprovalRequest, StandingConsent};
 use crate::invalid::Invalid;
 use crate::record::KindName;
 use crate::resource::agent::Agent;
@@ -48,6 +49,8 @@ impl Default for Catalogue {
         catalogue.builtin::<Vault>();
         catalogue.builtin::<Credential>();
         catalogue.builtin::<ApiToken>();
+        catalogue.builtin::<ApprovalRequest>();
+        catalogue.builtin::<StandingConsent>();
         catalogue
     }
 }

@@ -222,6 +222,8 @@ pub trait Declared: Schema {
     const CASCADES: bool = false;
     /// Manifests may declare it; the others come into being by other mutations.
     const MANIFEST: bool = true;
+    /// It is changed and ended by actions of its own only: `update` and `archive` refuse it.
+    const OWN_ACTIONS: bool = false;
 
     /// Refuses what can never be right, beyond the form of single fields.
     ///
@@ -272,6 +274,10 @@ pub trait Kind: fmt::Debug + Send + Sync + 'static {
     fn cascades(&self) -> bool;
     /// [`Declared::MANIFEST`].
     fn manifest(&self) -> bool;
+    /// [`Declared::OWN_ACTIONS`].
+    fn own_actions(&self) -> bool {
+        false
+    }
     /// Checks a spec completely and returns it in its one normal form, defaults filled in.
     ///
     /// # Errors
@@ -358,6 +364,10 @@ impl<K: Declared> Kind for Rules<K> {
 
     fn manifest(&self) -> bool {
         K::MANIFEST
+    }
+
+    fn own_actions(&self) -> bool {
+        K::OWN_ACTIONS
     }
 
     fn check(&self, spec: &Value) -> Result<Value, Invalid> {

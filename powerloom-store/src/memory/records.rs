@@ -9,7 +9,9 @@ use powerloom_core::digest::Digest;
 use powerloom_core::id::{OrgId, ResourceId};
 use powerloom_core::record::{KindName, RecordRow, ResourceKey, Stage};
 use powerloom_core::secret::SealedSecret;
-use powerloom_core::store::{IdempotencyRow, MAX_PAGE, OrgRow, RecordQuery, Records, StoreResult};
+use powerloom_core::store::{
+    IdempotencyRow, MAX_PAGE, Order, OrgRow, RecordCursor, RecordQuery, Records, StoreResult,
+};
 
 fn place(row: &RecordRow) -> (&KindName, &str, ResourceId) {
     (&row.kind, &row.meta.name, row.meta.id)
@@ -55,16 +57,23 @@ impl Records for MemoryStore {
     }
 
     async fn list_records(&self, org: OrgId, query: &RecordQuery) -> StoreResult<Vec<RecordRow>> {
+        let beyond = |row: &RecordRow, after: &RecordCursor| {
+            let (here, there) = (place(row), (&after.kind, after.name.as_str(), after.id));
+            if query.order == Order::Ascending { here > there } else { here < there }
+        };
         let wanted = |row: &&RecordRow| {
             query.kind.as_ref().is_none_or(|kind| row.kind == *kind)
                 && query.ou.is_none_or(|ou| row.meta.ou == ou)
                 && (query.archived || row.meta.stage != Stage::Archived)
-                && query.after.as_ref().is_none_or(|after| place(row) > (&after.kind, &after.name, after.id))
+                && query.after.as_ref().is_none_or(|after| beyond(row, after))
         };
         let tables = self.tables();
         let of_org = tables.records.rows().iter().filter(|((of, _), _)| *of == org);
         let mut rows: Vec<&RecordRow> = of_org.map(|(_, row)| row).filter(wanted).collect();
         rows.sort_by(|a, b| place(a).cmp(&place(b)));
+        if query.order == Order::Descending {
+            rows.reverse();
+        }
         Ok(rows.into_iter().take(page(query.limit)).cloned().collect())
     }
 

@@ -11,7 +11,7 @@ use powerloom_core::digest::Digest;
 use powerloom_core::id::{OrgId, ResourceId};
 use powerloom_core::record::{KindName, RecordRow, ResourceKey};
 use powerloom_core::secret::SealedSecret;
-use powerloom_core::store::{IdempotencyRow, MAX_PAGE, OrgRow, RecordQuery, Records, StoreResult};
+use powerloom_core::store::{IdempotencyRow, MAX_PAGE, Order, OrgRow, RecordQuery, Records, StoreResult};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite};
 
@@ -92,16 +92,23 @@ impl Records for SqliteStore {
             sql.push(" AND archived = 0");
         }
         // Within one kind the index gives the order without sorting, if the cursor is compared within it too.
+        let (beyond, way) = match query.order {
+            Order::Ascending => (" > (", ""),
+            Order::Descending => (" < (", " DESC"),
+        };
         let within = query.after.as_ref().filter(|after| query.kind.as_ref() == Some(&after.kind));
         if let Some(after) = within {
-            sql.push(" AND (name, id) > (").push_bind(after.name.clone());
+            sql.push(" AND (name, id)").push(beyond).push_bind(after.name.clone());
             sql.push(", ").push_bind(after.id.to_string()).push(")");
         } else if let Some(after) = &query.after {
-            sql.push(" AND (kind, name, id) > (").push_bind(after.kind.to_string());
+            sql.push(" AND (kind, name, id)").push(beyond).push_bind(after.kind.to_string());
             sql.push(", ").push_bind(after.name.clone());
             sql.push(", ").push_bind(after.id.to_string()).push(")");
         }
-        sql.push(if query.kind.is_some() { " ORDER BY name, id" } else { " ORDER BY kind, name, id" });
+        let columns: &[&str] = if query.kind.is_some() { &["name", "id"] } else { &["kind", "name", "id"] };
+        for (index, column) in columns.iter().enumerate() {
+            sql.push(if index == 0 { " ORDER BY " } else { ", " }).push(column).push(way);
+        }
         sql.push(" LIMIT ").push_bind(i64::try_from(page(query.limit)).unwrap_or(0));
         let found = sql.build().fetch_all(&self.readers).await.map_err(read_error)?;
         found.iter().map(record).collect()

@@ -1,7 +1,7 @@
 //! Taking a resource out of use (row P103): mark it, take along what only exists for it, clear the runtime.
 
 use crate::audit::Change;
-use crate::door::work::{AuthzEffect, Draft, Step, Work};
+use crate::door::work::{AuthzEffect, Draft, Step, Work, refuse_own_actions};
 use crate::error::{Conflict, Error, Result};
 use crate::record::{RecordRow, ResourceKey, Schema, Stage};
 use crate::resource::environment::{Environment, SHARED_ENVIRONMENT};
@@ -16,6 +16,7 @@ use serde_json::json;
 /// Checks and writes an `archive`.
 pub(crate) async fn archive(work: &mut Work<'_>, target: &ResourceKey, expect: Option<u64>) -> Step<Draft> {
     let kind = work.plane.catalogue.kind(&target.kind)?.clone();
+    refuse_own_actions(&kind)?;
     let row = work.row(target).await?;
     work.about(&target.kind, target.id, "archive", Work::judged_at(&row));
     work.require(kind.permissions().archive, Work::judged_at(&row))?;
@@ -35,6 +36,7 @@ pub(crate) async fn archive(work: &mut Work<'_>, target: &ResourceKey, expect: O
     let gone = take_along(work, row.clone(), &mut draft).await?;
     let names: Vec<String> = gone.iter().skip(1).map(|row| row.key().to_string()).collect();
     draft.change.before = json!({ "name": row.meta.name, "ou": work.path(row.meta.ou), "spec": row.spec });
+    draft.prior = Some(row.spec.clone());
     if !names.is_empty() {
         draft.change.detail = Some(json!({ "also_archived": names }));
     }

@@ -2,7 +2,7 @@
 
 use crate::audit::Change;
 use crate::door::action::create::check_attachments;
-use crate::door::work::{AuthzEffect, Draft, Step, Work, refuse_archived};
+use crate::door::work::{AuthzEffect, Draft, Step, Work, refuse_archived, refuse_own_actions};
 use crate::error::{Conflict, Error, Result};
 use crate::invalid::Invalid;
 use crate::record::{RecordRow, ResourceKey};
@@ -20,6 +20,7 @@ pub(crate) async fn update(
     patch: &Map<String, Value>,
 ) -> Step<Draft> {
     let kind = work.plane.catalogue.kind(&target.kind)?.clone();
+    refuse_own_actions(&kind)?;
     for name in patch.keys() {
         field(&kind, name)?;
     }
@@ -81,6 +82,7 @@ async fn put(
     next.meta.updated_at = work.now;
     let (before, after) = difference(&row.spec, &next.spec);
     let mut draft = Draft::new(Some(next.clone()), Change { before, after, ..Change::default() });
+    draft.prior = Some(row.spec.clone());
     draft.expect.push(Precondition::RecordVersion { key: row.key(), version: row.meta.version });
     draft.expect.extend(new.iter().map(|reference| Precondition::Live(reference.target.clone())));
     let decisive = match kind.authz() {

@@ -2,6 +2,7 @@
 
 use super::{Gated, gated, pending};
 use crate::world::{code, denied};
+use powerloom_core::clock::Clock;
 use powerloom_core::approval::Delegated;
 use powerloom_core::door::caller::Caller;
 use powerloom_core::door::outcome::Outcome;
@@ -91,8 +92,9 @@ async fn a_consent_counts_for_a_session_only_if_it_says_so() {
     assert!(matches!(g.ask_for(&delegated, "agent-made-too").await.unwrap(), Outcome::Applied(_)));
     // And no session gives one.
     let end = g.w.clock.now() + Duration::from_secs(60);
-    let answer = g.w.cp.approvals(&delegated).consent(g.production, vec!["agent.create".into()], 1, end, Delegated::Too);
-    assert_eq!(code(answer.await), "delegated_cannot_decide");
+    let approvals = g.w.cp.approvals(&delegated);
+    let answer = approvals.consent(g.production, vec!["agent.create".into()], 1, end, Delegated::Too).await;
+    assert_eq!(code(answer), "delegated_cannot_decide");
 }
 
 /// It never stands in for somebody else's agreement.

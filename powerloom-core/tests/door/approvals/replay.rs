@@ -2,6 +2,7 @@
 
 use super::{gated, pending};
 use crate::world::{code, skill_files};
+use powerloom_core::clock::Clock;
 use powerloom_core::approval::{ApprovalState, Ballot};
 use powerloom_core::door::mutation::Action;
 use powerloom_core::door::outcome::Outcome;
