@@ -29,6 +29,6 @@ pub use id::ApprovalId;
 pub use inbox::{Approvals, Cancelled, Delegated, InboxFilter};
 pub use policy_set::PolicySet;
 pub use request::{
-    ApprovalRequest, ApprovalRequestSpec, ApprovalRequestStatus, ApprovalState, Ballot, Base, Purpose, Requester,
-    Requirement, StepDone, Vote,
+    ApprovalRequest, ApprovalRequestSpec, ApprovalRequestStatus, ApprovalState, Ballot, Base, Purpose,
+    Requester, Requirement, StepDone, Vote,
 };

@@ -234,11 +234,8 @@ async fn list(store: &dyn Store, org: OrgId, kind: KindName) -> Result<Vec<Recor
     loop {
         let page = store.list_records(org, &query).await?;
         let Some(last) = page.last() else { return Ok(rows) };
-        query.after = Some(RecordCursor {
-            kind: last.kind.clone(),
-            name: last.meta.name.clone(),
-            id: last.meta.id,
-        });
+        query.after =
+            Some(RecordCursor { kind: last.kind.clone(), name: last.meta.name.clone(), id: last.meta.id });
         rows.extend(page);
     }
 }

@@ -5,7 +5,7 @@ use crate::approval::notifier::ApprovalEvent;
 use crate::approval::request::{ApprovalRequest, ApprovalState};
 use crate::audit::{AuditDecision, AuditDraft};
 use crate::control_plane::ControlPlane;
-use crate::door::request_row::{expired, told, to_json};
+use crate::door::request_row::{expired, to_json, told};
 use crate::error::Result;
 use crate::id::OrgId;
 use crate::record::{Record, RecordRow, Schema, Stage};
@@ -54,8 +54,8 @@ impl crate::plane::Plane {
     async fn expire_approval(&self, org: OrgId, row: RecordRow) -> Result<bool> {
         let now = self.now();
         let mut request = Record::<ApprovalRequest>::read(&row)?;
-        let due = request.status.state == ApprovalState::Pending
-            && request.state_at(now) == ApprovalState::Expired;
+        let due =
+            request.status.state == ApprovalState::Pending && request.state_at(now) == ApprovalState::Expired;
         if !due {
             return Ok(false);
         }

@@ -146,8 +146,11 @@ impl Approvals<'_> {
     /// # Errors
     /// `not_found`, `denied`.
     pub async fn get(&self, request: ApprovalId) -> Result<Record<ApprovalRequest>> {
-        let row =
-            self.loom.plane.row(self.caller.org, &ResourceKey::of::<ApprovalRequest>(request.record())).await?;
+        let row = self
+            .loom
+            .plane
+            .row(self.caller.org, &ResourceKey::of::<ApprovalRequest>(request.record()))
+            .await?;
         let record = Record::<ApprovalRequest>::read(&row)?;
         if !self.asked(&record) && !self.may_decide(&record).await? {
             self.loom.require(self.caller, Permission::APPROVAL_READ, row.meta.ou).await?;
@@ -280,9 +283,7 @@ impl Approvals<'_> {
         delegated: Delegated,
     ) -> Result<Outcome> {
         let delegated = delegated == Delegated::Too;
-        self.loom
-            .submit(self.caller, Action::GrantConsent { ou, verbs, uses, expires_at, delegated })
-            .await
+        self.loom.submit(self.caller, Action::GrantConsent { ou, verbs, uses, expires_at, delegated }).await
     }
 
     /// The caller's own consents that are not used up or taken back, newest first.
@@ -291,12 +292,7 @@ impl Approvals<'_> {
     /// Those of the store.
     pub async fn consents(&self) -> Result<Vec<Record<StandingConsent>>> {
         let Ok(user) = person(self.caller) else { return Ok(Vec::new()) };
-        let rows = self
-            .loom
-            .plane
-            .store
-            .referrers(self.caller.org, &ResourceKey::of::<User>(user))
-            .await?;
+        let rows = self.loom.plane.store.referrers(self.caller.org, &ResourceKey::of::<User>(user)).await?;
         let mut consents = Vec::new();
         for row in rows.iter().rev().filter(|row| row.kind == StandingConsent::KIND && row.is_live()) {
             let consent = Record::<StandingConsent>::read(row)?;
@@ -338,7 +334,8 @@ impl Approvals<'_> {
             query.after = Some(cursor(last.meta.name.clone(), last.meta.id));
             for row in &page {
                 let record = Record::<ApprovalRequest>::read(row)?;
-                let about = filter.resource_kind.as_ref().is_none_or(|kind| *kind == record.spec.resource_kind);
+                let about =
+                    filter.resource_kind.as_ref().is_none_or(|kind| *kind == record.spec.resource_kind);
                 let within = filter.ou.is_none_or(|ou| snapshot.is_within(record.meta.ou, ou));
                 let state = filter.state.is_none_or(|state| state == record.state_at(now));
                 if about && within && state && self.shows(&record, whose).await? {

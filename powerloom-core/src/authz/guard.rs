@@ -89,19 +89,15 @@ impl AuthzSnapshot {
     /// Whether `principal` holds `role` at `ou`: by a live allow of exactly this role there or above, given to it or to
     /// whatever it stands for, and no live deny of the same role. What else it may do does not matter.
     #[must_use]
-    pub fn holds_role(
-        &self,
-        principal: &Principal,
-        role: RoleRef,
-        ou: ResourceId,
-        now: Timestamp,
-    ) -> bool {
+    pub fn holds_role(&self, principal: &Principal, role: RoleRef, ou: ResourceId, now: Timestamp) -> bool {
         let subject = self.ground.subject(principal).and_then(|subject| self.ground.actor(subject));
         let number = match role {
             RoleRef::Builtin(role) => Some(role_number(role)),
             RoleRef::Custom(id) => self.ground.role_numbers.get(&id).copied(),
         };
-        let (Some(actor), Some(ou), Some(number)) = (subject, self.ground.ou(ou), number) else { return false };
+        let (Some(actor), Some(ou), Some(number)) = (subject, self.ground.ou(ou), number) else {
+            return false;
+        };
         let (mut given, mut taken) = (false, actor.standing != Standing::Live);
         for (_, _, grant) in self.grants_reached(actor) {
             if grant.role == number && grant.span.contains(ou) && grant.is_live(now) {

@@ -132,8 +132,7 @@ impl Plane {
         let mut held = Held::default();
         let payload = Payload::of(work, mutation, draft)?;
         let unique_key = format!("{}/{}", work.caller.principal, payload.hash);
-        let open =
-            self.store.record_by_unique_key(work.org.id, &ApprovalRequest::KIND, &unique_key).await?;
+        let open = self.store.record_by_unique_key(work.org.id, &ApprovalRequest::KIND, &unique_key).await?;
         if let Some(row) = open {
             let mut request = Record::<ApprovalRequest>::read(&row)?;
             if request.state_at(work.now) == ApprovalState::Pending {
@@ -150,9 +149,9 @@ impl Plane {
         }
         let ttl = asking.iter().map(|policy| policy.spec.ttl_seconds).min().unwrap_or_default();
         let expires_at = Some(work.now + Duration::from_secs(ttl));
-        let (row, request) =
-            self.request(work, draft, options, asking, payload.clone(), Purpose::Change, expires_at, unique_key)
-                .await?;
+        let (row, request) = self
+            .request(work, draft, options, asking, payload.clone(), Purpose::Change, expires_at, unique_key)
+            .await?;
         held.request_id = request.request_id().to_string();
         held.audit.push(row_about(work, &request, "request", asked(&request, work)));
         held.notices.push(notice(work, &request, ApprovalEvent::Requested, row.meta.version));
@@ -183,16 +182,15 @@ impl Plane {
         };
         let ou = work.subject.ous.first().copied().unwrap_or(work.org.root_ou);
         let unique_key = format!("review/{ou}");
-        let open =
-            self.store.record_by_unique_key(work.org.id, &ApprovalRequest::KIND, &unique_key).await?;
+        let open = self.store.record_by_unique_key(work.org.id, &ApprovalRequest::KIND, &unique_key).await?;
         if let Some(row) = open {
             let request = ApprovalId::of(row.meta.id);
             return Err(Conflict::ReviewOpen { request, ou: work.path(ou) }.into());
         }
         let payload = Payload::of(work, mutation, draft)?;
-        let (row, request) =
-            self.request(work, draft, options, asking, payload.clone(), Purpose::Review, None, unique_key)
-                .await?;
+        let (row, request) = self
+            .request(work, draft, options, asking, payload.clone(), Purpose::Review, None, unique_key)
+            .await?;
         let id = request.request_id();
         tracing::warn!(
             org = %work.org.id, actor = %work.caller.principal, verb = %work.subject.verb,
@@ -298,8 +296,7 @@ impl Plane {
                 continue;
             }
             let consent = Record::<StandingConsent>::read(&row)?;
-            let everywhere =
-                work.subject.ous.iter().all(|ou| work.snapshot.is_within(*ou, row.meta.ou));
+            let everywhere = work.subject.ous.iter().all(|ou| work.snapshot.is_within(*ou, row.meta.ou));
             if consent.spec.user == user
                 && everywhere
                 && consent.covers(&work.subject.verb, delegated, work.now)

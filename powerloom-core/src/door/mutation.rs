@@ -258,7 +258,10 @@ impl Action {
         "reset_sync",
         "invoke",
         "cancel",
+        "create_api_token",
+        "revoke_api_token",
         "erase",
+        "grant_consent",
     ];
 
     /// The action in one word: how the verbs of the audit trail end, such as `agent.create`.

@@ -52,10 +52,10 @@ impl Plane {
                 decide(work, &row, &mut request, ApprovalState::Failed, after, draft)?;
             }
             Ok(made) => {
-                request.status.applied = made.record.as_ref().map(|record| Base {
-                    key: record.key(),
-                    version: record.meta.version,
-                });
+                request.status.applied = made
+                    .record
+                    .as_ref()
+                    .map(|record| Base { key: record.key(), version: record.meta.version });
                 request.status.session = made.session;
                 let after = json!({ "votes": voters(&request) });
                 decide(work, &row, &mut request, ApprovalState::Approved, after, draft)?;
@@ -149,9 +149,10 @@ impl Plane {
                 Ok(Err(void(&Error::Denied(decision))))
             }
             Err(Halt::Error(error)) => match error.kind() {
-                ErrorKind::Unavailable | ErrorKind::Corrupt | ErrorKind::Internal | ErrorKind::RateLimited => {
-                    Err(Halt::Error(error))
-                }
+                ErrorKind::Unavailable
+                | ErrorKind::Corrupt
+                | ErrorKind::Internal
+                | ErrorKind::RateLimited => Err(Halt::Error(error)),
                 _ => Ok(Err(void(&error))),
             },
             Err(halt) => Err(halt),

@@ -123,9 +123,9 @@ pub(crate) fn voters(request: &Record<ApprovalRequest>) -> Value {
         known.find(|known| known.policy == id).map(|known| known.name.as_str())
     };
     let votes = request.status.votes.iter();
-    let votes = votes.map(|vote| {
-        json!({ "voter": vote.written, "ballot": vote.ballot, "policy": policy(vote.requirement) })
-    });
+    let votes = votes.map(
+        |vote| json!({ "voter": vote.written, "ballot": vote.ballot, "policy": policy(vote.requirement) }),
+    );
     Value::Array(votes.collect())
 }
 

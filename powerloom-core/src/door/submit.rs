@@ -104,7 +104,9 @@ impl Plane {
                         return Err(Conflict::Busy.into());
                     }
                 }
-                Err(Halt::Error(Error::Store(StoreError::Refused(refused)))) => self.retry(caller, refused)?,
+                Err(Halt::Error(Error::Store(StoreError::Refused(refused)))) => {
+                    self.retry(caller, refused)?
+                }
                 Err(Halt::Error(Error::Denied(decision))) => {
                     if work.org.authz_epoch != work.snapshot.epoch() {
                         // Judged by outdated data: somebody may just have been given the permission.
@@ -314,12 +316,7 @@ impl Plane {
     }
 
     /// What the chain says of what the pass is about.
-    pub(crate) fn audit_draft(
-        &self,
-        work: &Work<'_>,
-        decision: AuditDecision,
-        change: Change,
-    ) -> AuditDraft {
+    pub(crate) fn audit_draft(&self, work: &Work<'_>, decision: AuditDecision, change: Change) -> AuditDraft {
         AuditDraft {
             ts: work.now,
             actor: work.actor(),

@@ -195,7 +195,7 @@ impl Work<'_> {
     pub(crate) fn person_may(&self, user: ResourceId, permission: Permission, ou: ResourceId) -> bool {
         let caller = Caller::user(self.org.id, user);
         let request = AccessRequest { caller: &caller, permission, ou, at: self.now };
-        self.plane.authorizer.decide(&self.snapshot, &request).is_allowed()
+        self.plane.decide(&self.snapshot, &request).is_allowed()
     }
 
     pub(crate) fn may(&self, permission: Permission, ou: ResourceId) -> bool {

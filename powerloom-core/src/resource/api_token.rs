@@ -64,6 +64,7 @@ impl Declared for ApiToken {
     const RANK: u8 = 80;
     const CASCADES: bool = true;
     const MANIFEST: bool = false;
+    const OWN_ACTIONS: bool = true;
 
     fn validate(spec: &ApiTokenSpec) -> Result<(), Invalid> {
         if !matches!(spec.principal, Principal::User(_) | Principal::Service(_)) {

@@ -110,14 +110,23 @@ impl Gated {
         self.w.cp.submit(caller, vote).await
     }
 
-    pub(crate) async fn approve(&self, caller: &Caller, request: &Record<ApprovalRequest>) -> Result<Outcome> {
+    pub(crate) async fn approve(
+        &self,
+        caller: &Caller,
+        request: &Record<ApprovalRequest>,
+    ) -> Result<Outcome> {
         self.vote(caller, request, Ballot::Approve).await
     }
 
     /// The live agent of that name in production.
     pub(crate) async fn agent(&self, name: &str) -> Option<RecordRow> {
         let key = format!("{}/{name}", self.production);
-        self.w.cp.store().record_by_unique_key(self.w.org.id, &crate::world::kind("Agent"), &key).await.unwrap()
+        self.w
+            .cp
+            .store()
+            .record_by_unique_key(self.w.org.id, &crate::world::kind("Agent"), &key)
+            .await
+            .unwrap()
     }
 
     /// The verbs of the trail, oldest first, after the first `skip`.

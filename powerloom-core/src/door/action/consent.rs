@@ -107,8 +107,10 @@ fn check(consent: &Consent<'_>, now: Timestamp) -> Result<()> {
         return Err(Invalid::new("verbs", consent.verbs.len(), "1 to 50 verbs").into());
     }
     for (index, verb) in consent.verbs.iter().enumerate() {
-        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-        let good = verb.len() <= 128 && verb.split_once('.').is_some_and(|(kind, word)| plain(kind) && plain(word));
+        let plain =
+            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let good =
+            verb.len() <= 128 && verb.split_once('.').is_some_and(|(kind, word)| plain(kind) && plain(word));
         if !good {
             let allowed = "a verb of the audit trail, such as `agent.update`";
             return Err(Invalid::new(format!("verbs[{index}]"), verb, allowed).into());

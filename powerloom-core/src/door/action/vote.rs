@@ -3,9 +3,7 @@
 use crate::approval::electorate::{Ineligible, entitled, person};
 use crate::approval::notifier::ApprovalEvent;
 use crate::approval::tally::{Tally, tally};
-use crate::approval::{
-    ApprovalId, ApprovalRequest, ApprovalState, Ballot, Purpose, Requirement, Vote,
-};
+use crate::approval::{ApprovalId, ApprovalRequest, ApprovalState, Ballot, Purpose, Requirement, Vote};
 use crate::audit::Change;
 use crate::digest::Digest;
 use crate::door::request_row::{decide, expire, put, voters};
@@ -135,11 +133,7 @@ fn entitled_to(
 }
 
 /// What the voter said before about the same requirements.
-fn earlier(
-    request: &Record<ApprovalRequest>,
-    voter: ResourceId,
-    mine: &[Requirement],
-) -> serde_json::Value {
+fn earlier(request: &Record<ApprovalRequest>, voter: ResourceId, mine: &[Requirement]) -> serde_json::Value {
     let mut votes = request.status.votes.iter();
     votes
         .find(|vote| vote.voter == voter && mine.iter().any(|of| of.policy == vote.requirement))
@@ -149,8 +143,8 @@ fn earlier(
 /// Counts: the right to vote is judged again for every vote, by the data of this pass.
 fn outcome(work: &Work<'_>, request: &Record<ApprovalRequest>, voter: ResourceId) -> Tally {
     tally(&request.spec.requirements, &request.status.votes, |requirement, vote| {
-        let may = vote.voter == voter
-            || work.person_may(vote.voter, Permission::APPROVAL_DECIDE, request.meta.ou);
+        let may =
+            vote.voter == voter || work.person_may(vote.voter, Permission::APPROVAL_DECIDE, request.meta.ou);
         may && vote.payload_hash == request.spec.payload_hash
             && entitled(&work.snapshot, request, requirement, vote.voter, work.now).is_ok()
     })

@@ -2,8 +2,8 @@
 
 use super::{Gated, gated, pending};
 use crate::world::{code, denied};
-use powerloom_core::clock::Clock;
 use powerloom_core::approval::Delegated;
+use powerloom_core::clock::Clock;
 use powerloom_core::door::caller::Caller;
 use powerloom_core::door::outcome::Outcome;
 use powerloom_core::id::SessionId;
@@ -40,7 +40,9 @@ async fn a_consent_lets_through_as_often_as_it_says_and_no_more() {
     let g = confirming().await;
     consent(&g, &g.ada, 2, Delegated::No).await;
     for name in ["one", "two"] {
-        let Outcome::Applied(applied) = g.ask_for(&g.ada, name).await.unwrap() else { panic!("{name} waits") };
+        let Outcome::Applied(applied) = g.ask_for(&g.ada, name).await.unwrap() else {
+            panic!("{name} waits")
+        };
         let rows = g.w.cp.store().audit_rows(g.w.org.id, applied.audit.seq - 1, 1).await.unwrap();
         assert_eq!(rows[0].change().unwrap()["detail"]["consent"]["of"], 2);
     }

@@ -2,8 +2,8 @@
 
 use super::{gated, pending};
 use crate::world::{code, skill_files};
-use powerloom_core::clock::Clock;
 use powerloom_core::approval::{ApprovalState, Ballot};
+use powerloom_core::clock::Clock;
 use powerloom_core::door::mutation::Action;
 use powerloom_core::door::outcome::Outcome;
 use powerloom_core::record::{KindName, ResourceKey};
@@ -203,7 +203,8 @@ async fn a_cancelled_request_makes_nothing_and_only_its_author_or_a_canceller_ta
     let g = gated().await;
     g.policy(g.production, "two-eyes", json!({})).await;
     let request = g.asked("held").await;
-    let cancel = Action::CancelApproval { request: request.request_id(), reason: Some("changed my mind".into()) };
+    let cancel =
+        Action::CancelApproval { request: request.request_id(), reason: Some("changed my mind".into()) };
     assert_eq!(code(g.w.cp.submit(&g.grace, cancel.clone()).await), "denied");
     g.w.cp.submit(&g.ada, cancel.clone()).await.unwrap();
     assert_eq!(g.state(request.request_id()).await, ApprovalState::Cancelled);

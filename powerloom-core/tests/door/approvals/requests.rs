@@ -2,8 +2,8 @@
 
 use super::{gated, pending};
 use crate::world::{code, denied};
-use powerloom_core::clock::Clock;
 use powerloom_core::approval::{ApprovalState, Ballot};
+use powerloom_core::clock::Clock;
 use powerloom_core::door::caller::TokenKind;
 use powerloom_core::door::mutation::Action;
 use powerloom_core::door::outcome::Outcome;

@@ -99,10 +99,7 @@ async fn a_request_of_another_organization_does_not_exist() {
         g.w.cp.bootstrap(&"other".parse().unwrap(), &"admin@other.com".parse().unwrap()).await.unwrap();
     let foreign = g.approve(&other.admin_caller(), &request).await.unwrap_err();
     let absent = "req_00000000-0000-7000-8000-0000000000ff".parse().unwrap();
-    let missing = g
-        .vote_on(&other.admin_caller(), absent, Digest::ZERO, Ballot::Approve)
-        .await
-        .unwrap_err();
+    let missing = g.vote_on(&other.admin_caller(), absent, Digest::ZERO, Ballot::Approve).await.unwrap_err();
     assert_eq!(foreign.code(), "not_found");
     let blank = |text: String, id: String| text.replace(&id, "…");
     assert_eq!(
@@ -176,9 +173,14 @@ async fn a_voter_who_is_disabled_or_lost_the_permission_does_not_count() {
     g.policy(g.production, "four-eyes", json!({ "quorum": 2 })).await;
     let request = g.asked("held").await;
     g.approve(&g.grace, &request).await.unwrap();
-    let grace = g.w.row(&"User".parse::<powerloom_core::record::KindName>().map(|kind| {
-        powerloom_core::record::ResourceKey { kind, id: g.grace.principal.id().unwrap() }
-    }).unwrap()).await;
+    let grace =
+        g.w.row(
+            &"User"
+                .parse::<powerloom_core::record::KindName>()
+                .map(|kind| powerloom_core::record::ResourceKey { kind, id: g.grace.principal.id().unwrap() })
+                .unwrap(),
+        )
+        .await;
     g.w.update(&g.w.admin, &grace, json!({ "disabled": true })).await.unwrap();
     g.approve(&g.alan, &request).await.unwrap();
     assert_eq!(g.state(request.request_id()).await, ApprovalState::Pending);
