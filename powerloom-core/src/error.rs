@@ -11,6 +11,7 @@ use crate::secret::SecretError;
 use crate::session::status::IllegalTransition;
 use crate::store::StoreError;
 use crate::token::TokenError;
+use crate::token::external::IssuerUnavailable;
 use serde_json::{Value, json};
 
 /// What this crate answers.
@@ -56,6 +57,9 @@ pub enum Error {
     /// The bearer's token is not good. Why is the source, for the log: a client is told the same whatever it was.
     #[error("the token is not valid")]
     Unauthenticated(#[from] TokenError),
+    /// The keys of an identity provider cannot be had now.
+    #[error(transparent)]
+    Issuer(#[from] IssuerUnavailable),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -262,6 +266,7 @@ impl Error {
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::VersionMismatch { .. } => ErrorKind::VersionMismatch,
             Self::TicketRefused | Self::Unauthenticated(_) => ErrorKind::Unauthenticated,
+            Self::Issuer(_) => ErrorKind::Unavailable,
             Self::Store(error) => error.kind(),
             Self::Runtime(error) => error.kind(),
             Self::Secret(error) => error.kind(),

@@ -30,6 +30,8 @@ mod claims;
 pub(crate) mod compact;
 mod delegated;
 mod error;
+pub mod exchange;
+pub mod external;
 mod jwks;
 mod key;
 mod key_set;

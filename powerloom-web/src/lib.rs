@@ -6,7 +6,7 @@
 //! | feature | what |
 //! |---|---|
 //! | `webhook` | [`webhook`]: signed messages to a URL, and how a receiver checks them; approvals told that way |
-//! | `oidc` | the discovery document and the keys of an OpenID Connect provider |
+//! | `oidc` | [`oidc`]: the keys of OpenID Connect providers, fetched and kept for a bounded time |
 //!
 //! Every call has a bound on its time and on what is read of the answer; a redirect is never followed.
 
@@ -16,6 +16,8 @@ mod client;
 mod endpoint;
 #[cfg(any(feature = "webhook", feature = "oidc"))]
 mod fetch_error;
+#[cfg(feature = "oidc")]
+pub mod oidc;
 #[cfg(feature = "webhook")]
 mod retry_after;
 #[cfg(feature = "webhook")]

@@ -96,6 +96,9 @@ pub struct Claims {
     /// Who acts for the subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Actor>,
+    /// Who alone may act on it (RFC 8693, 4.4); of a delegation token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_act: Option<Actor>,
     /// The one tool the token is for; of a delegated token.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<MetaTool>,

@@ -151,6 +151,7 @@ impl TokenService {
             email: None,
             sid: None,
             act: None,
+            may_act: None,
             tools: Vec::new(),
             permissions: None,
             scope: None,

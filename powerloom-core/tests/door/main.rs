@@ -15,6 +15,8 @@ mod audit;
 mod bindings;
 mod credentials;
 mod errors;
+mod exchange;
+mod external;
 mod gates;
 mod gifts;
 mod idempotency;

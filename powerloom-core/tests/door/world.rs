@@ -32,7 +32,7 @@ pub(crate) async fn gated(gate: Arc<dyn Gate>) -> World {
     build(|builder| builder.gate(gate)).await
 }
 
-async fn build(
+pub(crate) async fn build(
     with: impl FnOnce(
         powerloom_core::control_plane::ControlPlaneBuilder,
     ) -> powerloom_core::control_plane::ControlPlaneBuilder,

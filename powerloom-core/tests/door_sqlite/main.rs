@@ -20,6 +20,10 @@ mod audit;
 mod bindings;
 #[path = "../door/credentials.rs"]
 mod credentials;
+#[path = "../door/exchange.rs"]
+mod exchange;
+#[path = "../door/external.rs"]
+mod external;
 #[path = "../door/gates.rs"]
 mod gates;
 #[path = "../door/gifts.rs"]
