@@ -1,6 +1,7 @@
 //! Webhooks in the form of [Standard Webhooks](https://www.standardwebhooks.com): JSON by POST, signed with HMAC-SHA-256.
 //!
-//! [`Webhook`] sends, and tries again; [`WebhookVerifier`] is for whoever receives; [`WebhookNotifier`] tells approvals.
+//! [`Webhook`] sends, and tries again; [`WebhookVerifier`] is for whoever receives; [`WebhookNotifier`] tells approvals,
+//! [`WebhookAnchor`] keeps checkpoints of the audit chain.
 //! A message has an id that stays the same over all tries, so a receiver drops what it has seen.
 //!
 //! # Examples
@@ -26,6 +27,7 @@
 //! # Ok::<(), powerloom_core::invalid::Invalid>(())
 //! ```
 
+mod anchor;
 mod builder;
 mod error;
 mod notifier;
@@ -33,6 +35,7 @@ mod secret;
 mod sender;
 mod verifier;
 
+pub use anchor::WebhookAnchor;
 pub use builder::WebhookBuilder;
 pub use error::WebhookError;
 pub use notifier::WebhookNotifier;

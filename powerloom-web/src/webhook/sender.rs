@@ -1,6 +1,7 @@
 //! The sender: it signs a message, posts it, and tries again.
 
 use crate::client::Client;
+use crate::endpoint::Endpoint;
 use crate::fetch_error::FetchError;
 use crate::webhook::builder::{Config, WebhookBuilder};
 use crate::webhook::error::WebhookError;
@@ -8,6 +9,7 @@ use crate::webhook::secret::seconds;
 use crate::webhook::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, is_message_id};
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
+use powerloom_core::clock::Timestamp;
 use powerloom_core::invalid::Invalid;
 use reqwest::header::CONTENT_TYPE;
 use serde::Serialize;
@@ -52,6 +54,14 @@ impl Webhook {
 
     pub(crate) fn new(client: Client, config: Config) -> Self {
         Self(Arc::new(Inner { client, config }))
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.0.config.endpoint
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.config.clock.now()
     }
 
     /// Sends `payload` as JSON under `id`, until it is taken or the bounds on tries and time are reached.

@@ -8,6 +8,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod anchors;
 mod notices;
 mod outside;
 mod sending;
