@@ -4,7 +4,8 @@
 //! |---|---|---|---|
 //! | access | JWT, `typ` `at+jwt` | a person, at most an hour | the user exists and is not disabled |
 //! | delegated | JWT, `typ` `delegated+jwt` | one tool call of a session, 300 seconds | the session runs, its starter is enabled |
-//! | exchanged, delegation | JWT | what the token exchange says | as it says |
+//! | exchanged, delegation | JWT | what [`exchange`] says | as it says |
+//! | an issuer's | JWT | a person, as [`external`] says | the user exists and is not disabled |
 //! | api | `pat_…`, nothing in it but its own name | a program, until it expires or is revoked | its record, its principal |
 //! | ticket | `tk_…` | one stream, once, 60 seconds | [`session::ticket`](crate::session::ticket) |
 //!

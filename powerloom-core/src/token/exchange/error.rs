@@ -2,7 +2,6 @@
 
 use crate::error::Error;
 use crate::error_kind::ErrorKind;
-use crate::id::ResourceId;
 use crate::store::StoreError;
 use crate::token::error::TokenError;
 
@@ -64,9 +63,6 @@ pub enum ExchangeError {
     /// The audience is none that tokens are given for.
     #[error("the audience is not known")]
     Target,
-    /// No such actor is registered.
-    #[error("no actor `{0}` is registered")]
-    NoActor(ResourceId),
     /// Something this needs failed.
     #[error(transparent)]
     Failed(Box<Error>),
@@ -74,6 +70,8 @@ pub enum ExchangeError {
 
 impl ExchangeError {
     /// The `error` of the answer (RFC 6749, 5.2; RFC 8707, 2 for `invalid_target`).
+    ///
+    /// [`Failed`](Self::Failed) is no fault of the client's: a face answers it with a status of 500 or above.
     ///
     /// A token that is not good in itself is an `invalid_request`, as RFC 8693, 2.2.2 has it; one that is good while those
     /// behind it are not is an `invalid_grant`, and an actor it is not meant for an `unauthorized_client`.
@@ -83,7 +81,7 @@ impl ExchangeError {
             Self::Request { .. } | Self::Token { .. } => "invalid_request",
             Self::GrantType => "unsupported_grant_type",
             Self::Replayed | Self::Chain { .. } | Self::Depth { .. } => "invalid_grant",
-            Self::Actor { .. } | Self::NoActor(_) => "unauthorized_client",
+            Self::Actor { .. } => "unauthorized_client",
             Self::Scope { .. } => "invalid_scope",
             Self::Target => "invalid_target",
             Self::Failed(_) => "temporarily_unavailable",
@@ -96,9 +94,7 @@ impl ExchangeError {
         match self {
             Self::Request { .. } | Self::GrantType | Self::Scope { .. } | Self::Target => ErrorKind::Invalid,
             Self::Token { .. } | Self::Replayed => ErrorKind::Unauthenticated,
-            Self::Chain { .. } | Self::Actor { .. } | Self::Depth { .. } | Self::NoActor(_) => {
-                ErrorKind::Denied
-            }
+            Self::Chain { .. } | Self::Actor { .. } | Self::Depth { .. } => ErrorKind::Denied,
             Self::Failed(error) => error.kind(),
         }
     }

@@ -156,7 +156,7 @@ impl TokenExchange {
         if let Some(member) = lineage.inactive() {
             return Err(ExchangeError::Chain { actor: member.subject() });
         }
-        let present = lineage.actor().ok_or(ExchangeError::NoActor(actor))?;
+        let present = lineage.actor().ok_or_else(|| ExchangeError::Chain { actor: subject(actor) })?;
         match self.tokens.live_user(org, present.user).await {
             Ok(_) => Ok(lineage),
             Err(Error::Unauthenticated(_)) => Err(ExchangeError::Chain { actor: present.subject() }),
