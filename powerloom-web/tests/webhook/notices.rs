@@ -27,7 +27,7 @@ pub(crate) fn notice(event: ApprovalEvent) -> ApprovalNotice {
         requester: "user:ada@acme.com".to_owned(),
         summary: "update an agent".to_owned(),
         payload_hash: Digest::of(b"change"),
-        expires_at: Timestamp::from_micros(1_767_830_400_000_000),
+        expires_at: Some(Timestamp::from_micros(1_767_830_400_000_000)),
         approvers: vec!["user:grace@acme.com".to_owned()],
     }
 }
