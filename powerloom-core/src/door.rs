@@ -9,6 +9,7 @@ pub(crate) mod judge;
 pub mod mutation;
 pub mod outcome;
 pub(crate) mod pass;
+pub(crate) mod plan_grant;
 pub(crate) mod replay;
 pub(crate) mod request_row;
 pub mod submit;

@@ -204,6 +204,39 @@ pub enum Conflict {
         /// Which.
         request: ApprovalId,
     },
+    /// No policy asks for anybody's approval of the plan: it can be applied as it is.
+    #[error("no policy asks for approval of this plan: apply it")]
+    NothingToApprove,
+    /// The plan is not approved, so nothing is applied under it.
+    #[error("plan `{request}` is not approved: it is {state}")]
+    PlanNotApproved {
+        /// The request.
+        request: ApprovalId,
+        /// Where it is.
+        state: ApprovalState,
+    },
+    /// The plan was approved too long ago.
+    #[error("the approval of plan `{request}` is too old: plan and ask again")]
+    PlanExpired {
+        /// The request.
+        request: ApprovalId,
+    },
+    /// The step was applied before.
+    #[error("`{what}` was applied under plan `{request}` before")]
+    StepApplied {
+        /// The request.
+        request: ApprovalId,
+        /// What it is about.
+        what: String,
+    },
+    /// The change is no step of the plan.
+    #[error("this change of `{what}` is no step of plan `{request}`")]
+    NotInPlan {
+        /// The request.
+        request: ApprovalId,
+        /// What it is about.
+        what: String,
+    },
     /// The glass was broken in this OU before, and nobody has judged that yet.
     #[error("break-glass is refused in `{ou}` until review `{request}` is decided")]
     ReviewOpen {
@@ -243,6 +276,11 @@ impl Conflict {
             Self::ApprovalDecided { .. } => "approval_decided",
             Self::ApprovalExpired { .. } => "approval_expired",
             Self::ApprovalHashMismatch { .. } => "approval_hash_mismatch",
+            Self::NothingToApprove => "nothing_to_approve",
+            Self::PlanNotApproved { .. } => "plan_not_approved",
+            Self::PlanExpired { .. } => "plan_expired",
+            Self::StepApplied { .. } => "step_applied",
+            Self::NotInPlan { .. } => "not_in_plan",
             Self::ReviewOpen { .. } => "review_open",
             Self::Transition(_) => "illegal_transition",
             Self::Busy => "busy",

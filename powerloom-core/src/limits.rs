@@ -20,6 +20,8 @@ pub struct Limits {
     pub pending_timeout: Duration,
     /// How long it may wait for a decision on a tool call: 1 hour.
     pub decision_timeout: Duration,
+    /// How long the steps of an approved plan may be applied: 24 hours from its approval.
+    pub plan_validity: Duration,
     /// How many agents may invoke one another in a chain: 5.
     pub session_depth: u32,
     /// How many sessions of one agent may be active at once: 1000, and never more. A bound, not a lock: calls at the
@@ -47,6 +49,7 @@ impl Default for Limits {
             session_timeout_max: Duration::from_secs(24 * 3600),
             pending_timeout: Duration::from_secs(60),
             decision_timeout: Duration::from_secs(3600),
+            plan_validity: Duration::from_secs(24 * 3600),
             session_depth: 5,
             active_sessions: 1000,
             prompt_chars: 100_000,

@@ -12,6 +12,7 @@ use crate::door::mutation::{Action, Mutation};
 use crate::door::outcome::Outcome;
 use crate::error::Result;
 use crate::id::ResourceId;
+use crate::manifest::Plan;
 use crate::permission::Permission;
 use crate::record::{KindName, Record, ResourceKey, Schema};
 use crate::resource::user::User;
@@ -158,13 +159,22 @@ impl Approvals<'_> {
         Ok(record)
     }
 
-    /// The change itself, exactly as it would be made. Of a plan: see [`get`](Self::get), which names its digest.
+    /// The change itself, exactly as it would be made. Of a plan: see [`plan`](Self::plan).
     ///
     /// # Errors
     /// As [`get`](Self::get); `corrupt` if somebody has altered it.
     pub async fn change(&self, request: ApprovalId) -> Result<Mutation> {
         let record = self.get(request).await?;
         self.loom.plane.parked_mutation(&record).await
+    }
+
+    /// The plan itself, of a request that is for one.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); `corrupt` if somebody has altered it.
+    pub async fn plan(&self, request: ApprovalId) -> Result<Plan> {
+        let record = self.get(request).await?;
+        self.loom.plane.parked_payload(&record).await
     }
 
     /// Those that are pending and that the caller may decide, newest first.

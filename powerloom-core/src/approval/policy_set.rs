@@ -204,6 +204,11 @@ impl PolicySet {
         self.holding(snapshot, change, &found)
     }
 
+    /// All that count, in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = &Policy> {
+        self.policies.iter()
+    }
+
     /// Those whose kind and action match, wherever they are.
     fn anywhere(&self, kind: &KindName, action: u64, found: &mut Vec<u32>) {
         for (number, policy) in (0_u32..).zip(&self.policies) {

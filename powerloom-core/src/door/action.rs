@@ -17,5 +17,6 @@ pub(crate) mod policy;
 pub(crate) mod publish;
 pub(crate) mod reset;
 pub(crate) mod rewrap;
+pub(crate) mod submit_plan;
 pub(crate) mod update;
 pub(crate) mod vote;

@@ -15,6 +15,7 @@ use crate::digest::{ApprovalSubject, Digest, approval_hash};
 use crate::door::caller::TokenKind;
 use crate::door::gate::{Proposal, Verdict};
 use crate::door::mutation::{Action, Mutation};
+use crate::door::plan_grant::Grant;
 use crate::door::request_row::{decide, expired, notice, row_about, to_json};
 use crate::door::submit::SubmitOptions;
 use crate::door::work::{Draft, Work};
@@ -72,14 +73,21 @@ impl Plane {
         if let Some(why) = &options.justification {
             remark(&mut draft.change, "justification", json!(why));
         }
-        if work.policies.is_empty() {
-            return Ok(None);
+        let grant = match options.under {
+            Some(id) => Some(self.grant(work, mutation, draft, id).await?),
+            None => None,
+        };
+        let matched = if work.policies.is_empty() { Vec::new() } else { matching(work, mutation, draft) };
+        let held = if matched.is_empty() {
+            None
+        } else {
+            self.weigh(work, mutation, draft, options, &matched, grant.as_ref()).await?
+        };
+        // A step that waits after all, for somebody the plan did not ask, is not done.
+        if let (None, Some(grant)) = (&held, grant) {
+            grant.use_up(work, draft)?;
         }
-        let matched = matching(work, mutation, draft);
-        if matched.is_empty() {
-            return Ok(None);
-        }
-        self.weigh(work, mutation, draft, options, &matched).await
+        Ok(held)
     }
 
     /// Does what each of the policies that match demands.
@@ -90,6 +98,7 @@ impl Plane {
         draft: &mut Draft,
         options: &SubmitOptions,
         matched: &[&Policy],
+        grant: Option<&Grant>,
     ) -> Result<Option<Held>> {
         let mut asking = Vec::new();
         for policy in matched {
@@ -106,6 +115,7 @@ impl Plane {
         }
         let all: Vec<&str> = matched.iter().map(|policy| policy.name.as_str()).collect();
         remark(&mut draft.change, "policies", json!(all));
+        asking.retain(|policy| !grant.is_some_and(|grant| grant.has_asked(policy.id)));
         if asking.is_empty() {
             return Ok(None);
         }
@@ -356,10 +366,11 @@ pub(crate) fn payload_hash(
     target: Option<&str>,
     base: Option<&Base>,
 ) -> Result<Digest> {
-    let mut payload = match to_json(&mutation.action)? {
+    let mut payload = match to_json(mutation)? {
         Value::Object(fields) => fields,
         _ => Map::new(),
     };
+    payload.remove("v");
     payload.remove("action");
     let subject = ApprovalSubject {
         action: mutation.action.word(),
@@ -457,7 +468,7 @@ fn names_of(policies: &[&Policy]) -> String {
 impl Work<'_> {
     /// Who has a part in what the caller asks for, beside the caller: the owner of an agent that asks, and the user at the
     /// root of its session (sem. 2.8).
-    async fn involved(&self) -> Result<Vec<Principal>> {
+    pub(crate) async fn involved(&self) -> Result<Vec<Principal>> {
         let Principal::Agent(agent) = &self.caller.principal else { return Ok(Vec::new()) };
         let mut involved: Vec<Principal> = self.snapshot.owner(*agent).into_iter().collect();
         if let Some(id) = self.caller.delegated_from_session

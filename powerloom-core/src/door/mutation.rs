@@ -4,6 +4,7 @@ use crate::approval::{ApprovalId, Ballot};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::id::{ResourceId, SessionId};
+use crate::manifest::Plan;
 use crate::name::Name;
 use crate::permission::PermissionPattern;
 use crate::principal::Principal;
@@ -197,6 +198,14 @@ pub enum Action {
         /// The row's number.
         seq: u64,
     },
+    /// Asks for a whole plan at once: its approvers sign its digest, and its steps may then be applied.
+    SubmitPlan {
+        /// The plan.
+        plan: Box<Plan>,
+        /// Why: 1 to 2000 characters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        justification: Option<String>,
+    },
     /// Votes on an approval request, in person; until it is decided, a later vote takes the place of an earlier one.
     Vote {
         /// The request.
@@ -285,6 +294,7 @@ impl Action {
             Self::CreateApiToken { .. } => "create_api_token",
             Self::RevokeApiToken { .. } => "revoke_api_token",
             Self::EraseAuditPayload { .. } => "erase",
+            Self::SubmitPlan { .. } => "submit_plan",
             Self::Vote { .. } => "vote",
             Self::CancelApproval { .. } => "cancel_approval",
             Self::GrantConsent { .. } => "grant_consent",

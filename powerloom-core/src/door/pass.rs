@@ -13,6 +13,7 @@ use crate::door::action::move_ou::move_ou;
 use crate::door::action::publish::publish;
 use crate::door::action::reset::reset;
 use crate::door::action::rewrap::rewrap;
+use crate::door::action::submit_plan::submit_plan;
 use crate::door::action::update::update;
 use crate::door::action::vote::{Cast, vote};
 use crate::door::mutation::Action;
@@ -76,6 +77,7 @@ pub(crate) async fn pass(work: &mut Work<'_>, action: &Action) -> Step<Draft> {
                 Consent { ou: *ou, verbs, uses: *uses, expires_at: *expires_at, delegated: *delegated };
             grant(work, consent).await
         }
+        Action::SubmitPlan { plan, justification } => submit_plan(work, plan, justification.as_deref()).await,
         Action::RevokeConsent { consent } => revoke(work, *consent).await,
     }
 }

@@ -16,6 +16,7 @@ use crate::error_kind::ErrorKind;
 use crate::plane::Plane;
 use crate::record::Record;
 use crate::store::{Precondition, StoreError};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 /// Why an approved change is not made.
@@ -31,18 +32,7 @@ impl Plane {
         let Parked { row, mut request } = parked;
         let caller = request.spec.requester.caller(work.org.id);
         let mutation = self.parked_mutation(&request).await?;
-        let mut inner = Work {
-            plane: self,
-            caller: &caller,
-            org: work.org.clone(),
-            snapshot: work.snapshot.clone(),
-            policies: work.policies.clone(),
-            now: work.now,
-            subject: work.subject.clone(),
-            idempotency: None,
-            unanswered: false,
-            relied_on: Vec::new(),
-        };
+        let mut inner = work.beside_as(&caller);
         match self.judge_parked(&mut inner, &request, &mutation).await? {
             Err(Void { code, reason }) => {
                 tracing::warn!(org = %work.org.id, request = %request.request_id(), code, "an approved change failed");
@@ -87,6 +77,14 @@ impl Plane {
 
     /// The change as it was asked for, whole and unaltered.
     pub(crate) async fn parked_mutation(&self, request: &Record<ApprovalRequest>) -> Result<Mutation> {
+        self.parked_payload(request).await
+    }
+
+    /// What was asked for: a mutation or a plan.
+    pub(crate) async fn parked_payload<T: DeserializeOwned>(
+        &self,
+        request: &Record<ApprovalRequest>,
+    ) -> Result<T> {
         let corrupt = |message: &str| {
             Error::from(StoreError::Corrupt {
                 message: format!("{message} of approval request `{}`", request.request_id()),

@@ -1,5 +1,6 @@
 //! The way of a change: validate → authorize → idempotency → gate → commit (architecture 3).
 
+use crate::approval::ApprovalId;
 use crate::audit::{AuditDecision, AuditDraft, AuditHead, Change, SALT_LEN};
 use crate::authz::{AuthzSnapshot, Resolution};
 use crate::clock::Timestamp;
@@ -30,6 +31,9 @@ pub struct SubmitOptions {
     /// opened, and until it is decided no other change in the same OU can be made so. Without effect on a change that
     /// nothing holds back.
     pub break_glass: bool,
+    /// The change is a step of this approved plan: whom the plan has asked is not asked again. Each step is applied once,
+    /// by whoever asked for the plan, within [`Limits::plan_validity`](crate::limits::Limits::plan_validity).
+    pub under: Option<ApprovalId>,
 }
 
 impl SubmitOptions {
@@ -51,6 +55,13 @@ impl SubmitOptions {
     #[must_use]
     pub const fn break_glass(mut self) -> Self {
         self.break_glass = true;
+        self
+    }
+
+    /// Makes the change as a step of this approved plan.
+    #[must_use]
+    pub const fn under(mut self, plan: ApprovalId) -> Self {
+        self.under = Some(plan);
         self
     }
 
@@ -217,6 +228,9 @@ impl Plane {
     ) -> Step<Outcome> {
         if draft.unchanged {
             return Ok(self.unchanged(work, draft).await?);
+        }
+        if let Some(held) = draft.held.take() {
+            return Ok(self.hold(work, *held).await?);
         }
         if let Some(parked) = draft.parked.take() {
             self.replay(work, &mut draft, *parked).await?;

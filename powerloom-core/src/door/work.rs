@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::door::authorizer::AccessRequest;
 use crate::door::caller::Caller;
+use crate::door::judge::Held;
 use crate::door::outcome::Outcome;
 use crate::error::{Conflict, Error, Result};
 use crate::id::{ResourceId, SessionId};
@@ -87,6 +88,8 @@ pub(crate) struct Draft {
     pub(crate) ungated: bool,
     /// A change that this one approves: it is made in the same commit.
     pub(crate) parked: Option<Box<Parked>>,
+    /// It only asks for something: this is committed in its place.
+    pub(crate) held: Option<Box<Held>>,
     /// It is written, and yet what was asked for is refused.
     pub(crate) refusal: Option<Conflict>,
 }
@@ -117,6 +120,7 @@ impl Draft {
             notices: Vec::new(),
             ungated: false,
             parked: None,
+            held: None,
             refusal: None,
         }
     }
@@ -153,6 +157,32 @@ pub(crate) struct Work<'a> {
     pub(crate) unanswered: bool,
     /// Grants the pass was allowed by; they must still be there when it commits.
     pub(crate) relied_on: Vec<ResourceKey>,
+}
+
+impl<'a> Work<'a> {
+    /// A pass of the same caller that knows nothing yet, by the same data.
+    pub(crate) fn beside(&self) -> Work<'a> {
+        self.beside_as(self.caller)
+    }
+
+    /// The same for another caller.
+    pub(crate) fn beside_as<'c>(&self, caller: &'c Caller) -> Work<'c>
+    where
+        'a: 'c,
+    {
+        Work {
+            plane: self.plane,
+            caller,
+            org: self.org.clone(),
+            snapshot: self.snapshot.clone(),
+            policies: self.policies.clone(),
+            now: self.now,
+            subject: self.subject.clone(),
+            idempotency: None,
+            unanswered: false,
+            relied_on: Vec::new(),
+        }
+    }
 }
 
 impl Work<'_> {
