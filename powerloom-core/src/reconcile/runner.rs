@@ -156,13 +156,18 @@ impl ReconcilerLoop {
         let sweeps = async {
             loop {
                 tokio::time::sleep(crew.options.sweep_every).await;
+                match crew.plane.expire_approvals().await {
+                    Ok(0) => {}
+                    Ok(ended) => tracing::info!(ended, "approval requests expired"),
+                    Err(error) => tracing::warn!(%error, "expired approval requests were not ended"),
+                }
                 match self.sweep().await {
                     Ok(report) => tracing::debug!(?report, "swept"),
                     Err(error) => tracing::warn!(%error, "the sweep was cut short"),
                 }
             }
         };
-        // A sweep only reads: it can be dropped anywhere.
+        // A sweep only reads, and each request expires in a commit of its own: it can be dropped anywhere.
         crew.stop.run_until_cancelled(sweeps).await;
     }
 
