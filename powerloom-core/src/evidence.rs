@@ -51,7 +51,7 @@ impl ControlPlane {
         let at = self.plane.now();
         let may = |ou: &ResourceId| {
             let request = AccessRequest { caller, permission: Permission::AUDIT_READ, ou: *ou, at };
-            everything || self.plane.authorizer.decide(&snapshot, &request).is_allowed()
+            everything || self.plane.decide(&snapshot, &request).is_allowed()
         };
         let readable: BTreeSet<ResourceId> =
             subtree(&snapshot, ou, query.depth).into_iter().filter(may).collect();

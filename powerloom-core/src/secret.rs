@@ -38,6 +38,7 @@ mod key_list;
 mod keyring;
 mod master_key;
 mod memory_keys;
+pub(crate) mod owner_file;
 mod provider;
 mod sealed;
 mod sealer;

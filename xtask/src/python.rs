@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the tests of each crate need.
-const REQUIREMENTS: [&str; 2] = [
+const REQUIREMENTS: [&str; 3] = [
+    "powerloom-core/tests/python/requirements-test.txt",
     "powerloom-runtime/tests/python/requirements-test.txt",
     "powerloom-web/tests/python/requirements-test.txt",
 ];

@@ -41,8 +41,8 @@ pub enum SecretError {
         key_id: KeyId,
     },
 
-    /// A file or variable that should hold master keys does not.
-    #[error("the master keys in {place} cannot be used: {problem}")]
+    /// A file or variable that should hold keys does not.
+    #[error("the keys in {place} cannot be used: {problem}")]
     BadKeySource {
         /// The path or the name of the variable.
         place: String,

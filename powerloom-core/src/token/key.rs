@@ -40,7 +40,7 @@ pub struct SigningKey {
 enum Signer {
     EdDsa(Box<Ed25519KeyPair>),
     Es256(Box<EcdsaKeyPair>),
-    Hs256(hmac::Key),
+    Hs256(Box<hmac::Key>),
 }
 
 impl SigningKey {
@@ -91,7 +91,7 @@ impl SigningKey {
     /// A shared secret: whoever verifies can also sign. For tests of verifiers only; its public half is in no JWKS.
     #[must_use]
     pub fn hs256_for_tests(secret: &[u8], kid: &str) -> Self {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let key = Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret));
         let public =
             Public { algorithm: Algorithm::Hs256, kid: kid.to_owned(), check: Check::Shared(key.clone()) };
         Self { signer: Signer::Hs256(key), public: VerifyingKey(Arc::new(public)) }
@@ -162,7 +162,7 @@ struct Public {
 #[derive(Clone)]
 enum Check {
     Public { bytes: Vec<u8>, parsed: ParsedPublicKey },
-    Shared(hmac::Key),
+    Shared(Box<hmac::Key>),
 }
 
 impl VerifyingKey {

@@ -8,6 +8,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod delegated;
 mod explain;
 mod guards;
 mod laws;

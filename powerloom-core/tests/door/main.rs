@@ -8,12 +8,15 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod access_tokens;
 mod agents;
+mod api_tokens;
 mod approvals;
 mod archiving;
 mod audit;
 mod bindings;
 mod credentials;
+mod delegated_tokens;
 mod errors;
 mod exchange;
 mod external;

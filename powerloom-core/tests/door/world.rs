@@ -12,6 +12,7 @@ use powerloom_core::error::{Error, Result};
 use powerloom_core::id::ResourceId;
 use powerloom_core::record::{KindName, RecordRow, ResourceKey};
 use powerloom_core::secret::MemoryKeys;
+use powerloom_core::token::{KeySet, MemorySigningKeys, SigningKey, TokenOptions, TokenService};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -54,7 +55,24 @@ pub(crate) fn kind(name: &str) -> KindName {
     name.parse().unwrap()
 }
 
+/// The issuer and audience of every test's tokens.
+pub(crate) const LOOM: &str = "https://loom.acme.com";
+
 impl World {
+    /// Tokens of this control plane, signed with a key of their own.
+    pub(crate) fn tokens(&self) -> TokenService {
+        let keys = KeySet::new(SigningKey::generate_ed25519(&SystemEntropy).unwrap());
+        let keys = Arc::new(MemorySigningKeys::new(keys));
+        TokenService::new(&self.cp, keys, TokenOptions::new(LOOM, LOOM)).unwrap()
+    }
+
+    /// Everything a thief of the store would have, as far as it lies in files.
+    pub(crate) fn dump(&self) -> Vec<u8> {
+        let Some(folder) = self._folder.downcast_ref::<tempfile::TempDir>() else { return Vec::new() };
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+    }
+
     pub(crate) fn root(&self) -> ResourceId {
         self.org.root_ou
     }

@@ -8,8 +8,12 @@
     reason = "a test stops at the first surprise"
 )]
 
+#[path = "../door/access_tokens.rs"]
+mod access_tokens;
 #[path = "../door/agents.rs"]
 mod agents;
+#[path = "../door/api_tokens.rs"]
+mod api_tokens;
 #[path = "../door/approvals.rs"]
 mod approvals;
 #[path = "../door/archiving.rs"]
@@ -20,6 +24,8 @@ mod audit;
 mod bindings;
 #[path = "../door/credentials.rs"]
 mod credentials;
+#[path = "../door/delegated_tokens.rs"]
+mod delegated_tokens;
 #[path = "../door/exchange.rs"]
 mod exchange;
 #[path = "../door/external.rs"]

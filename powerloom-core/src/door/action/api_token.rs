@@ -17,6 +17,10 @@ use crate::resource::user::User;
 use crate::store::{Precondition, Write};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The longest an API token may be good for, whatever the limits say: a year and a day.
+const MAX_LIFETIME: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// What is asked of a new token.
 #[derive(Debug, Clone, Copy)]
@@ -113,13 +117,14 @@ async fn bearer(work: &Work<'_>, principal: &Principal) -> Result<Option<RecordR
 
 /// One's own token needs oneself, in person. That of others needs the permission at their home, and nobody comes by what
 /// they do not hold (sem. 2.2.6): whoever has the text acts with it, wherever its principal may. A token makes none: one
-/// that leaked could outlive its own end so.
+/// that leaked could outlive its own end so. Nor does an agent: it acts for people, and has nobody to give it to.
 fn may_create(work: &Work<'_>, new: NewToken<'_>, ou: ResourceId) -> Result<()> {
     let own = is_own(work, new.principal);
     if own && in_person(work) {
         return Ok(());
     }
-    if matches!(work.caller.token, TokenKind::Api | TokenKind::Delegated) {
+    let by_token = matches!(work.caller.token, TokenKind::Api | TokenKind::Delegated);
+    if by_token || matches!(work.caller.principal, Principal::Agent(_)) {
         return Err(Error::Denied(Box::new(work.decide(Permission::TOKEN_CREATE, ou).beyond_ceiling())));
     }
     work.require(Permission::TOKEN_CREATE, ou)?;
@@ -138,7 +143,7 @@ fn in_person(work: &Work<'_>) -> bool {
 }
 
 fn check_expiry(work: &Work<'_>, expires_at: Timestamp) -> Result<()> {
-    let most = work.plane.limits.api_token_lifetime;
+    let most = work.plane.limits.api_token_lifetime.min(MAX_LIFETIME);
     if expires_at > work.now && expires_at.since(work.now) <= most {
         return Ok(());
     }
