@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::id::{OrgId, ResourceId};
 use crate::invalid::Invalid;
 use crate::limits::Limits;
+use crate::log_tree::LogTrees;
 use crate::permission::Permission;
 use crate::plane::Plane;
 use crate::principal::PrincipalRef;
@@ -130,6 +131,7 @@ impl ControlPlaneBuilder {
                 limits: self.limits,
                 salted: self.salted,
                 authz: AuthzCache::default(),
+                log_trees: LogTrees::default(),
                 reconcile_wake: Notify::new(),
                 session_wake: Notify::new(),
                 hub: Hub::default(),

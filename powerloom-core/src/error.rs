@@ -1,6 +1,7 @@
 //! The one public error: what every face shows, maps to a status and raises in its own language.
 
 use crate::approval::{ApprovalId, ApprovalState, Ineligible};
+use crate::audit::Break;
 use crate::authz::Decision;
 use crate::error_kind::ErrorKind;
 use crate::id::SessionId;
@@ -72,6 +73,9 @@ pub enum Error {
     /// A stored record cannot be read.
     #[error(transparent)]
     Misshapen(#[from] Misshapen),
+    /// The audit chain does not verify, or is not the one it was: somebody must look.
+    #[error(transparent)]
+    AuditBroken(#[from] Break),
     /// The stored authorization data contradict themselves.
     #[error("the authorization data of the organization cannot be used: {message}")]
     AuthzData {
@@ -308,7 +312,7 @@ impl Error {
             Self::Store(error) => error.kind(),
             Self::Runtime(error) => error.kind(),
             Self::Secret(error) => error.kind(),
-            Self::Misshapen(_) | Self::AuthzData { .. } => ErrorKind::Corrupt,
+            Self::Misshapen(_) | Self::AuthzData { .. } | Self::AuditBroken(_) => ErrorKind::Corrupt,
             Self::Internal { .. } => ErrorKind::Internal,
         }
     }

@@ -1,4 +1,9 @@
-//! What the audit trail shows a caller: entries by query.
+//! What the audit trail shows a caller: entries by query, exports, and proofs about them.
+
+mod export;
+mod proofs;
+
+pub use export::{AuditExport, ExportScope};
 
 use crate::audit::{AuditEntry, AuditQuery};
 use crate::authz::AuthzSnapshot;

@@ -8,6 +8,7 @@ pub(crate) mod authz_cache;
 pub mod availability;
 pub mod bootstrap;
 pub mod canonical_json;
+pub mod checkpointer;
 pub mod clock;
 pub mod collection;
 #[cfg(feature = "conformance")]
@@ -22,6 +23,7 @@ pub mod evidence;
 pub mod id;
 pub mod invalid;
 pub mod limits;
+pub(crate) mod log_tree;
 pub mod manifest;
 pub mod name;
 pub mod ou_path;

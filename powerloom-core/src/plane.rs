@@ -10,6 +10,7 @@ use crate::entropy::Entropy;
 use crate::error::{Error, Result};
 use crate::id::OrgId;
 use crate::limits::Limits;
+use crate::log_tree::LogTrees;
 use crate::record::{RecordRow, ResourceKey, Schema};
 use crate::resource::catalogue::Catalogue;
 use crate::resource::environment::{Environment, SHARED_ENVIRONMENT};
@@ -36,6 +37,8 @@ pub(crate) struct Plane {
     /// Audit payloads get a salt, so that an erased one cannot be guessed back.
     pub(crate) salted: bool,
     pub(crate) authz: AuthzCache,
+    /// For proofs about the audit chains.
+    pub(crate) log_trees: LogTrees,
     /// Something may have become dirty.
     pub(crate) reconcile_wake: Notify,
     /// A session was started, or is to be stopped.

@@ -8,6 +8,7 @@
 //! Both keep the guarantees of [`powerloom_core::store`] and pass the suite of its `conformance` feature. The rules of
 //! a commit stand in one place for both: a backend only loads rows and writes them.
 
+pub mod anchor;
 mod connect;
 mod memory;
 mod open_error;

@@ -1,8 +1,9 @@
 //! Verifies a chain as it streams by: rehashes what is kept, and never writes it anew.
 
 use crate::audit::chain::AuditHead;
-use crate::audit::entry::AuditEntry;
+use crate::audit::entry::{AuditEntry, SALT_LEN};
 use crate::audit::row::AUDIT_VERSION;
+use crate::digest::Digest;
 use crate::error_kind::ErrorKind;
 use crate::id::OrgId;
 use serde::Deserialize;
@@ -97,6 +98,36 @@ pub struct Verified {
     pub head: AuditHead,
 }
 
+/// What the verifier looks at of an entry, wherever it is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Link<'a> {
+    pub(super) seq: u64,
+    pub(super) org_id: OrgId,
+    pub(super) v: u32,
+    pub(super) change_hash: Digest,
+    pub(super) prev_hash: Digest,
+    pub(super) hash: Digest,
+    pub(super) row_bytes: &'a [u8],
+    pub(super) payload: Option<&'a [u8]>,
+    pub(super) salt: Option<&'a [u8; SALT_LEN]>,
+}
+
+impl<'a> Link<'a> {
+    fn of(entry: &'a AuditEntry) -> Self {
+        Self {
+            seq: entry.row.seq,
+            org_id: entry.row.org_id,
+            v: entry.row.v,
+            change_hash: entry.row.change_hash,
+            prev_hash: entry.prev_hash,
+            hash: entry.hash,
+            row_bytes: &entry.row_bytes,
+            payload: entry.payload.as_deref(),
+            salt: entry.salt.as_ref(),
+        }
+    }
+}
+
 /// Verifies the chain of one organization, entry by entry.
 ///
 /// ```
@@ -138,17 +169,36 @@ impl Verifier {
     /// # Errors
     /// The first break; from then on, the same one again.
     pub fn push(&mut self, entry: &AuditEntry) -> Result<(), Break> {
+        self.push_link(&Link::of(entry), |bytes| entry.row.is_written_as(bytes))
+    }
+
+    /// The same for an entry whose fields were read out of its bytes, or are compared with them by `is_written_as`.
+    pub(super) fn push_link(
+        &mut self,
+        link: &Link<'_>,
+        is_written_as: impl FnOnce(&[u8]) -> bool,
+    ) -> Result<(), Break> {
         if let Some(found) = self.broken {
             return Err(found);
         }
-        if let Err(found) = self.check(entry) {
+        if let Err(found) = self.check(link, is_written_as) {
             self.broken = Some(found);
             return Err(found);
         }
-        self.head = entry.head();
+        self.head = AuditHead { seq: link.seq, hash: link.hash };
         self.count += 1;
-        self.erased += u64::from(entry.is_erased());
+        self.erased += u64::from(link.payload.is_none());
         Ok(())
+    }
+
+    /// What was verified before the end, or before the first break.
+    pub(super) const fn so_far(&self) -> Verified {
+        Verified { count: self.count, erased: self.erased, head: self.head }
+    }
+
+    /// Whose chain it is.
+    pub(super) const fn org(&self) -> OrgId {
+        self.org
     }
 
     /// Ends the verification.
@@ -163,31 +213,30 @@ impl Verifier {
         }
     }
 
-    fn check(&mut self, entry: &AuditEntry) -> Result<(), Break> {
-        let row = &entry.row;
-        let (seq, expected) = (row.seq, self.head.seq.saturating_add(1));
+    fn check(&mut self, link: &Link<'_>, is_written_as: impl FnOnce(&[u8]) -> bool) -> Result<(), Break> {
+        let (seq, expected) = (link.seq, self.head.seq.saturating_add(1));
         if seq > expected {
             return Err(Break::Gap { expected, found: seq });
         }
         if seq < expected {
             return Err(Break::Reorder { expected, found: seq });
         }
-        if row.org_id != self.org {
-            return Err(Break::WrongOrg { seq, found: row.org_id });
+        if link.org_id != self.org {
+            return Err(Break::WrongOrg { seq, found: link.org_id });
         }
-        if row.v != AUDIT_VERSION {
-            return Err(Break::UnknownVersion { seq, version: row.v });
+        if link.v != AUDIT_VERSION {
+            return Err(Break::UnknownVersion { seq, version: link.v });
         }
-        self.check_bytes(entry).map_err(|found| self.diagnose(entry, found))?;
-        if let Some(payload) = &entry.payload
-            && AuditEntry::change_hash(payload, entry.salt.as_ref()) != row.change_hash
+        self.check_bytes(link, is_written_as).map_err(|found| self.diagnose(link, found))?;
+        if let Some(payload) = link.payload
+            && AuditEntry::change_hash(payload, link.salt) != link.change_hash
         {
             return Err(Break::PayloadMismatch { seq });
         }
         if let Some(trusted) = self.trusted
             && trusted.seq == seq
         {
-            if trusted.hash != entry.hash {
+            if trusted.hash != link.hash {
                 return Err(Break::HeadMismatch { trusted: trusted.seq, found: seq });
             }
             self.trusted = None;
@@ -195,29 +244,29 @@ impl Verifier {
         Ok(())
     }
 
-    fn check_bytes(&self, entry: &AuditEntry) -> Result<(), Break> {
-        let seq = entry.row.seq;
-        if entry.prev_hash != self.head.hash {
+    fn check_bytes(&self, link: &Link<'_>, is_written_as: impl FnOnce(&[u8]) -> bool) -> Result<(), Break> {
+        let seq = link.seq;
+        if link.prev_hash != self.head.hash {
             return Err(Break::BadLink { seq });
         }
-        if AuditEntry::row_hash(&entry.prev_hash, &entry.row_bytes) != entry.hash {
+        if AuditEntry::row_hash(&link.prev_hash, link.row_bytes) != link.hash {
             return Err(Break::BadRowHash { seq });
         }
-        if !entry.row.is_written_as(&entry.row_bytes) {
+        if !is_written_as(link.row_bytes) {
             return Err(Break::ColumnMismatch { seq });
         }
         Ok(())
     }
 
     /// What the bytes themselves say comes first: a row from elsewhere also breaks the link.
-    fn diagnose(&self, entry: &AuditEntry, found: Break) -> Break {
+    fn diagnose(&self, link: &Link<'_>, found: Break) -> Break {
         #[derive(Deserialize)]
         struct Origin {
             v: u32,
             org_id: OrgId,
         }
-        let seq = entry.row.seq;
-        match serde_json::from_slice::<Origin>(&entry.row_bytes) {
+        let seq = link.seq;
+        match serde_json::from_slice::<Origin>(link.row_bytes) {
             Ok(origin) if origin.org_id != self.org => Break::WrongOrg { seq, found: origin.org_id },
             Ok(origin) if origin.v != AUDIT_VERSION => Break::UnknownVersion { seq, version: origin.v },
             _ => found,

@@ -79,7 +79,7 @@ fn in_order(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// What stands between the quotes at the beginning of `text`, and what follows them.
-fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let inner = text.strip_prefix(b"\"")?;
     let mut rest = inner;
     loop {
