@@ -91,8 +91,7 @@ impl Checkpointer {
         let (anchored, mut failures) = self.read_posts().await;
         self.log.follow(self.plane.store.as_ref()).await?;
         for (place, checkpoint, note) in anchored {
-            self.judge(&checkpoint)
-                .map_err(|contradiction| self.contradicted(place, contradiction))?;
+            self.judge(&checkpoint).map_err(|contradiction| self.contradicted(place, contradiction))?;
             self.settle(place, Seen::Has(checkpoint.size()));
             if self.latest.as_ref().is_none_or(|(latest, _)| latest.size() < checkpoint.size()) {
                 self.latest = Some((checkpoint, note));

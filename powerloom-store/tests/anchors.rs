@@ -98,7 +98,10 @@ async fn racing_publishers_leave_the_newest() {
                 Err(other) => panic!("{other}"),
             }
         }
-        assert_eq!(both.anchors()[place].0.latest(&log).await.unwrap(), Some(note("acme.com/audit", 16).await));
+        assert_eq!(
+            both.anchors()[place].0.latest(&log).await.unwrap(),
+            Some(note("acme.com/audit", 16).await)
+        );
     }
 }
 

@@ -177,7 +177,10 @@ impl<'a> EntryLine<'a> {
         let (rest, salt) = match rest.strip_suffix(b",\"salt\":null") {
             Some(rest) => (rest, None),
             None => {
-                let (rest, hex) = rest.strip_suffix(b"\"").and_then(|rest| rest.split_last_chunk::<32>()).ok_or_else(form)?;
+                let (rest, hex) = rest
+                    .strip_suffix(b"\"")
+                    .and_then(|rest| rest.split_last_chunk::<32>())
+                    .ok_or_else(form)?;
                 (rest.strip_suffix(b",\"salt\":\"").ok_or_else(form)?, Some(salt(hex).ok_or_else(form)?))
             }
         };

@@ -200,7 +200,9 @@ impl Walk {
             match (seen(proof.seq), tree) {
                 (Some((hash, _)), Some(tree)) => match proof.verify(&hash, &tree.tree()) {
                     Ok(()) => anchored = anchored.max(Some(proof.seq)),
-                    Err(refused) => findings.push(Finding::Proof { seq: proof.seq, size: proof.size, refused }),
+                    Err(refused) => {
+                        findings.push(Finding::Proof { seq: proof.seq, size: proof.size, refused })
+                    }
                 },
                 _ => findings.push(Finding::IdleProof { seq: proof.seq, size: proof.size }),
             }
@@ -210,7 +212,9 @@ impl Walk {
             match (seen(proof.from).and_then(|(_, tree)| tree), tree) {
                 (Some(before), Some(after)) => match proof.verify(&before, &after.tree()) {
                     Ok(()) => anchored = anchored.max(Some(proof.from)),
-                    Err(refused) => findings.push(Finding::Proof { seq: proof.from, size: proof.to, refused }),
+                    Err(refused) => {
+                        findings.push(Finding::Proof { seq: proof.from, size: proof.to, refused })
+                    }
                 },
                 _ => findings.push(Finding::IdleProof { seq: proof.from, size: proof.to }),
             }

@@ -88,7 +88,9 @@ pub enum Finding {
         size: u64,
     },
     /// It begins after the first entry, and nothing vouches for that.
-    #[error("unproven start: entry {from} follows nothing that is trusted, and no checkpoint covers what is here")]
+    #[error(
+        "unproven start: entry {from} follows nothing that is trusted, and no checkpoint covers what is here"
+    )]
     UnprovenStart {
         /// Where it begins.
         from: u64,
@@ -232,8 +234,13 @@ impl fmt::Display for EvidenceReport {
             }
         )?;
         match self.newest_checkpoint {
-            Some(size) => writeln!(f, "checkpoints   {} trusted, the newest of {size} entries", self.checkpoints)?,
-            None => writeln!(f, "checkpoints   none trusted: whoever writes the store could have written all of it anew")?,
+            Some(size) => {
+                writeln!(f, "checkpoints   {} trusted, the newest of {size} entries", self.checkpoints)?
+            }
+            None => writeln!(
+                f,
+                "checkpoints   none trusted: whoever writes the store could have written all of it anew"
+            )?,
         }
         match &self.anchored {
             Some(range) => writeln!(f, "anchored      {range}")?,

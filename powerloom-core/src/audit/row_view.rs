@@ -100,7 +100,8 @@ fn is_moment(ts: &[u8]) -> bool {
         _ => 31,
     };
     // The calendar library ends a little before the year does.
-    let last = (year, month, day) < (9999, 12, 30) || ((year, month, day) == (9999, 12, 30) && field(11, 2) < 22);
+    let last =
+        (year, month, day) < (9999, 12, 30) || ((year, month, day) == (9999, 12, 30) && field(11, 2) < 22);
     fits && last
         && year >= 1970
         && (1..=12).contains(&month)
@@ -113,8 +114,8 @@ fn is_moment(ts: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{AUDIT_VERSION, AuditRow};
     use crate::audit::row::tests::any_row;
+    use crate::audit::{AUDIT_VERSION, AuditRow};
     use proptest::prelude::*;
 
     proptest! {

@@ -1,8 +1,8 @@
 //! The chain as a file: what a caller takes away to keep or verify elsewhere.
 
+use crate::audit::Break;
 use crate::audit::export::{EXPORT_FORMAT, EXPORT_VERSION, ExportHeader, write_entry};
 use crate::audit::note::SignedNote;
-use crate::audit::Break;
 use crate::control_plane::ControlPlane;
 use crate::door::caller::Caller;
 use crate::error::{Error, Result};
@@ -149,6 +149,12 @@ impl ControlPlane {
             to,
             v: EXPORT_VERSION,
         };
-        Ok(AuditExport { store: self.plane.store.clone(), org: org.id, header, begun: false, after: from - 1 })
+        Ok(AuditExport {
+            store: self.plane.store.clone(),
+            org: org.id,
+            header,
+            begun: false,
+            after: from - 1,
+        })
     }
 }

@@ -18,6 +18,7 @@ mod bindings;
 mod credentials;
 mod delegated_tokens;
 mod errors;
+mod evidence;
 mod exchange;
 mod external;
 mod gates;

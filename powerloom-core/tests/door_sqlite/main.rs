@@ -26,6 +26,8 @@ mod bindings;
 mod credentials;
 #[path = "../door/delegated_tokens.rs"]
 mod delegated_tokens;
+#[path = "../door/evidence.rs"]
+mod evidence;
 #[path = "../door/exchange.rs"]
 mod exchange;
 #[path = "../door/external.rs"]

@@ -89,6 +89,8 @@ impl Tail {
         let whole = blocks.split_last().map_or(&[][..], |(_, whole)| whole);
         whole.windows(2).rev().find_map(|pair| match pair {
             [text, signatures] => {
+                // After a fragment that ended with its line there is one line break more.
+                let text = text.trim_start_matches('\n');
                 let note: SignedNote = format!("{text}\n\n{signatures}\n").parse().ok()?;
                 size_of(origin, &note).is_ok().then_some(note)
             }

@@ -86,10 +86,12 @@ fn read(file: &Path) -> Result<Option<SignedNote>, AnchorError> {
     match File::open(file) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
-        Ok(file) => file.take(MAX_NOTE as u64 + 1).read_to_string(&mut text).map_err(|error| match error.kind() {
-            ErrorKind::InvalidData => corrupt("it is no text"),
-            _ => failed(error),
-        })?,
+        Ok(file) => {
+            file.take(MAX_NOTE as u64 + 1).read_to_string(&mut text).map_err(|error| match error.kind() {
+                ErrorKind::InvalidData => corrupt("it is no text"),
+                _ => failed(error),
+            })?
+        }
     };
     text.parse().map(Some).map_err(|_| corrupt("it is no signed note"))
 }
