@@ -144,7 +144,8 @@ fn what_is_not_written_as_an_export_is_refused_with_its_line() {
     let mut unfinished = lines().concat();
     unfinished.pop();
     assert_eq!(fault(unfinished), (5, LineFault::Unfinished));
-    let endless = BufReader::new(lines()[0].as_slice().chain(std::io::repeat(b'x')));
+    let header = lines().remove(0);
+    let endless = BufReader::new(header.as_slice().chain(std::io::repeat(b'x')));
     let refused = verify_export(endless, &Given::default()).unwrap_err();
     assert!(matches!(refused, ExportError::Line { line: 2, fault: LineFault::TooLong }), "{refused}");
 }
