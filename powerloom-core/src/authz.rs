@@ -8,6 +8,7 @@
 //! - [`with_binding`](AuthzSnapshot::with_binding) and [`without_binding`](AuthzSnapshot::without_binding) make the
 //!   next snapshot in about a microsecond. Any other change compiles anew.
 //! - [`visible`](AuthzSnapshot::visible) is the filter of a list, equal to checking its rows one by one.
+//! - [`needs`](AuthzSnapshot::needs) says what a denied request lacks, [`subjects`](AuthzSnapshot::subjects) who may.
 //! - [`missing_for_grant`](AuthzSnapshot::missing_for_grant),
 //!   [`has_effective_org_admin`](AuthzSnapshot::has_effective_org_admin) and
 //!   [`membership_cycle`](AuthzSnapshot::membership_cycle) guard the writes that change authorization itself.
@@ -63,6 +64,8 @@ mod filter;
 mod ground;
 mod guard;
 mod label;
+mod listing;
+mod need;
 mod slices;
 mod snapshot;
 
@@ -75,4 +78,5 @@ pub use decision::{Decision, Match, Resolution, Verdict, Via};
 pub use error::AuthzDataError;
 pub use filter::OuFilter;
 pub use label::Label;
+pub use need::{Expired, Grantable, Need};
 pub use snapshot::AuthzSnapshot;

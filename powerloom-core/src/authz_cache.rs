@@ -241,7 +241,7 @@ async fn list(store: &dyn Store, org: OrgId, kind: KindName) -> Result<Vec<Recor
 }
 
 /// The authorization data in `rows`; archived records and other kinds do not count.
-fn authz_data<'a>(rows: impl Iterator<Item = &'a RecordRow>) -> Result<AuthzData> {
+pub(crate) fn authz_data<'a>(rows: impl Iterator<Item = &'a RecordRow>) -> Result<AuthzData> {
     let mut data = AuthzData::default();
     for row in rows.filter(|row| row.meta.stage != Stage::Archived) {
         let (id, ou) = (row.meta.id, row.meta.ou);

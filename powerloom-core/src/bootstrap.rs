@@ -140,6 +140,7 @@ fn new_organization(plane: &Plane, slug: &Name, email: &Email) -> Result<(Organi
             commit.write.push(Write::Desire { key: environment.key(), desired });
         }
     }
+    let made: Vec<String> = rows.iter().map(|row| row.key().to_string()).collect();
     let draft = AuditDraft {
         ts: now,
         actor: format!("user:{email}"),
@@ -149,8 +150,12 @@ fn new_organization(plane: &Plane, slug: &Name, email: &Email) -> Result<(Organi
         decision: AuditDecision::Allow,
         delegated_from_session: None,
         approval_request_id: None,
-        change: Change { after: json!({ "slug": slug, "admin": email }), ..Change::default() }
-            .touching(&[root_ou]),
+        change: Change {
+            after: json!({ "slug": slug, "admin": email }),
+            detail: Some(json!({ "also_created": made })),
+            ..Change::default()
+        }
+        .touching(&[root_ou]),
     };
     commit.audit.push(AuditWrite { draft, salt: plane.salt() });
     commit.write.extend(rows.into_iter().map(|row| Write::PutRecord(Box::new(row))));

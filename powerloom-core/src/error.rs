@@ -248,6 +248,14 @@ pub enum Conflict {
         request: ApprovalId,
         /// The OU.
         ou: String,
+        },
+    /// What was permitted before a change cannot be told any more.
+    #[error("what was permitted before audit entry {seq} cannot be told: {reason}")]
+    HistoryLost {
+        /// The newest entry that stands in the way.
+        seq: u64,
+        /// Why.
+        reason: String,
     },
     /// The state machine does not know the move.
     #[error(transparent)]
@@ -286,6 +294,7 @@ impl Conflict {
             Self::StepApplied { .. } => "step_applied",
             Self::NotInPlan { .. } => "not_in_plan",
             Self::ReviewOpen { .. } => "review_open",
+            Self::HistoryLost { .. } => "history_lost",
             Self::Transition(_) => "illegal_transition",
             Self::Busy => "busy",
         }

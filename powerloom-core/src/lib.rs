@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod anchor;
+pub mod answers;
 pub mod approval;
 pub mod audit;
 pub mod authz;

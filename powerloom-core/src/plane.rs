@@ -59,6 +59,25 @@ impl Plane {
         if within || !decision.is_allowed() { decision } else { decision.beyond_ceiling() }
     }
 
+    /// The same parts over another store, with nothing in memory yet.
+    pub(crate) fn over(&self, store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            catalogue: self.catalogue.clone(),
+            authorizer: self.authorizer.clone(),
+            gate: self.gate.clone(),
+            sealer: self.sealer.clone(),
+            limits: self.limits.clone(),
+            salted: self.salted,
+            authz: AuthzCache::default(),
+            reconcile_wake: Notify::new(),
+            session_wake: Notify::new(),
+            hub: Hub::default(),
+        }
+    }
+
     /// Loads the authorization data anew for somebody it does not know; whether it did.
     pub(crate) async fn catch_up(&self, org: OrgId, now: Timestamp) -> Result<bool> {
         self.authz.catch_up(self.store.as_ref(), org, now, self.limits.authz_staleness).await

@@ -90,7 +90,7 @@ impl AuthzSnapshot {
         }
     }
 
-    fn via(&self, actor: &Actor, span: Span, place: u32) -> Via {
+    pub(super) fn via(&self, actor: &Actor, span: Span, place: u32) -> Via {
         let through = self.ground.chain(span, place);
         let first = self.ground.reached(span).first().copied();
         // An agent with a span of its own acts through its owner's.
@@ -114,11 +114,11 @@ impl AuthzSnapshot {
         self.ground.identity(subject).map_or_else(|| Label::from(""), |identity| identity.label.clone())
     }
 
-    fn ou_label(&self, ou: OuIx) -> Label {
+    pub(super) fn ou_label(&self, ou: OuIx) -> Label {
         self.ground.ous.get(ou as usize).map_or_else(|| Label::from(""), |ou| ou.label.clone())
     }
 
-    fn role_label(&self, role: u32) -> Label {
+    pub(super) fn role_label(&self, role: u32) -> Label {
         self.ground.roles.get(role as usize).map_or_else(|| Label::from(""), |role| role.label.clone())
     }
 }

@@ -51,6 +51,10 @@ impl Grant {
     pub(super) const fn never_expires(&self) -> bool {
         self.expires == i64::MAX
     }
+
+    pub(super) fn expires_at(&self) -> Option<Timestamp> {
+        (!self.never_expires()).then(|| Timestamp::from_micros(self.expires))
+    }
 }
 
 impl AuthzSnapshot {
@@ -246,6 +250,12 @@ impl AuthzSnapshot {
             RoleRef::Custom(id) => *self.ground.role_numbers.get(&id)?,
         };
         self.ground.roles.get(number as usize)
+    }
+
+    /// Whose a binding is.
+    pub(super) fn holder_of(&self, binding: ResourceId) -> Option<SubjectIx> {
+        let bucket = self.holders.get(self.bucket(binding));
+        bucket.iter().find(|(id, _)| *id == binding).map(|(_, subject)| *subject)
     }
 
     pub(super) fn grants_of(&self, subject: SubjectIx) -> &[Grant] {

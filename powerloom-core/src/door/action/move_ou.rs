@@ -59,9 +59,11 @@ pub(crate) async fn move_ou(work: &mut Work<'_>, ou: ResourceId, to: ResourceId)
         .ou_path(to)
         .ok_or_else(|| Error::not_found("OU", to))?
         .child(&row.meta.name.parse()?)?;
+    // Paths are for people; by these ids the move can be undone in the mind, see `answers`.
     let change = Change {
         before: json!({ "path": work.path(ou) }),
         after: json!({ "path": path }),
+        detail: Some(json!({ "from": row.meta.ou, "to": to })),
         ..Change::default()
     };
     let mut draft = Draft::new(Some(next.clone()), change);
