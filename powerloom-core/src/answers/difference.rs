@@ -86,15 +86,27 @@ fn shifts(
     scope: &Scope,
     (principal, now): (&Principal, Timestamp),
 ) -> Vec<(ResourceId, (PermissionSet, PermissionSet))> {
-    let held = |snapshot: &AuthzSnapshot, ou| snapshot.held(principal, ou, now);
+    let held =
+        |snapshot: &AuthzSnapshot, other, ou| snapshot.held(principal, place(snapshot, other, ou), now);
     let shift = |ou: &ResourceId| {
-        let (was, is) = (held(before, *ou), held(after, *ou));
+        let (was, is) = (held(before, after, *ou), held(after, before, *ou));
         let (gained, lost) = (is.difference(was), was.difference(is));
         (*ou, (gained.intersection(scope.permissions), lost.intersection(scope.permissions)))
     };
     let moved =
         |(_, (gained, lost)): &(_, (PermissionSet, PermissionSet))| !(gained.is_empty() && lost.is_empty());
     scope.ous.iter().map(shift).filter(moved).collect()
+}
+
+/// `ou` itself or, where there is no such OU, the nearest above it: one that is made begins as the one above it, so what is
+/// only inherited there is no change.
+fn place(snapshot: &AuthzSnapshot, other: &AuthzSnapshot, ou: ResourceId) -> ResourceId {
+    let mut at = ou;
+    while snapshot.ou_path(at).is_none() {
+        let Some(above) = other.parent_of(at) else { break };
+        at = above;
+    }
+    at
 }
 
 /// The permissions that change, those together that rest on the same bindings before and after.
@@ -106,8 +118,8 @@ fn by_reason(
 ) -> Vec<Changed> {
     let mut found: Vec<Changed> = Vec::new();
     for permission in permissions.iter() {
-        let was = before.decide(principal, permission, ou, now);
-        let is = after.decide(principal, permission, ou, now);
+        let was = before.decide(principal, permission, place(before, after, ou), now);
+        let is = after.decide(principal, permission, place(after, before, ou), now);
         let one = PermissionSet::of(&[permission]);
         let same = |decision: &Decision, other: &Decision| {
             decision.resolution == other.resolution && decision.bindings == other.bindings

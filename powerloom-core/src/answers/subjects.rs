@@ -101,7 +101,9 @@ impl Answers<'_> {
         if !(1..=MAX_ANSWERS).contains(&query.limit) {
             return Err(Invalid::new("limit", query.limit, format!("1 to {MAX_ANSWERS}")).into());
         }
-        let snapshot = self.snapshot(None, Some(ou)).await?;
+        // Who is new since the data were read would be missing.
+        self.cp.plane.catch_up(self.caller.org, self.cp.plane.now()).await?;
+        let snapshot = self.cp.authz(self.caller.org).await?;
         self.require(&snapshot, Permission::BINDING_READ, ou).map_err(|denied| {
             if snapshot.ou_path(ou).is_none() { Error::not_found("OU", ou) } else { denied }
         })?;

@@ -136,7 +136,8 @@ impl Answers<'_> {
     /// runtime, so it cannot be invoked here.
     ///
     /// It needs `binding:read` at every OU a change touches, and tells nothing of an OU where the caller lacks it (a new
-    /// OU is judged by the nearest one above that exists). Expiries are judged by the present moment.
+    /// OU is judged by the nearest one above that exists, and compared with it: what is only inherited is no change).
+    /// Expiries are judged by the present moment.
     ///
     /// At most [`MAX_MUTATIONS`] changes, and a million pairs of principal and OU, are compared.
     ///

@@ -191,14 +191,16 @@ impl AuthzSnapshot {
     ) {
         let (permission, ou, now) = asked;
         let mut given = actor.runtime.contains(ou) && self.ground.agent_runtime.contains(permission);
-        let (mut expired, mut elsewhere) = (Vec::new(), Vec::new());
+        let (mut expired, mut elsewhere, mut denies) = (Vec::new(), Vec::new(), Vec::new());
         for (span, place, grant) in self.grants_reached(actor) {
             if !self.permissions(grant).contains(permission) {
                 continue;
             }
             let (here, live) = (grant.span.contains(ou), grant.is_live(now));
             match grant.effect {
-                Effect::Deny if here && live => {
+                // One that reaches both the owner and the agent is one.
+                Effect::Deny if here && live && !denies.contains(&grant.id) => {
+                    denies.push(grant.id);
                     needs.push(Need::Lift {
                         deny: self.matched(actor, span, place, grant),
                         scope: self.ou_id_of(grant.scope),

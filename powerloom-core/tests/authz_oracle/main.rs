@@ -13,6 +13,7 @@ mod explain;
 mod guards;
 mod laws;
 mod naive;
+mod needs;
 mod oracle;
 mod vectors;
 mod world;

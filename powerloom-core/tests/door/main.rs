@@ -11,6 +11,10 @@
 mod access_tokens;
 mod agents;
 mod api_tokens;
+mod answers_as_of;
+mod answers_stale;
+mod answers_what_if;
+mod answers_why;
 mod approvals;
 mod archiving;
 mod audit;
@@ -23,6 +27,7 @@ mod exchange;
 mod external;
 mod gates;
 mod gifts;
+mod heedless_store;
 mod idempotency;
 mod input;
 mod isolation;
@@ -40,5 +45,11 @@ pub(crate) mod backend {
 
     pub(crate) async fn fresh() -> (Arc<dyn Store>, Box<dyn Any + Send>) {
         (powerloom_store::open("memory:").await.unwrap(), Box::new(()))
+    }
+
+    /// One store for two replicas.
+    pub(crate) async fn pair() -> (Arc<dyn Store>, Arc<dyn Store>, Box<dyn Any + Send>) {
+        let (store, folder) = fresh().await;
+        (store.clone(), store, folder)
     }
 }

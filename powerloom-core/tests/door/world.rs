@@ -13,6 +13,7 @@ use powerloom_core::id::ResourceId;
 use powerloom_core::record::{KindName, RecordRow, ResourceKey};
 use powerloom_core::secret::MemoryKeys;
 use powerloom_core::token::{KeySet, MemorySigningKeys, SigningKey, TokenOptions, TokenService};
+use powerloom_core::store::Store;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -39,6 +40,17 @@ pub(crate) async fn build(
     ) -> powerloom_core::control_plane::ControlPlaneBuilder,
 ) -> World {
     let (store, folder) = crate::backend::fresh().await;
+    on(store, folder, with).await
+}
+
+/// An organization over this store.
+pub(crate) async fn on(
+    store: Arc<dyn Store>,
+    folder: Box<dyn std::any::Any + Send>,
+    with: impl FnOnce(
+        powerloom_core::control_plane::ControlPlaneBuilder,
+    ) -> powerloom_core::control_plane::ControlPlaneBuilder,
+) -> World {
     let clock = Arc::new(ManualClock::new("2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap()));
     let keys = Arc::new(MemoryKeys::generate(&SystemEntropy));
     let builder = ControlPlane::builder(store)

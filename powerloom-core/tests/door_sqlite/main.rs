@@ -14,6 +14,14 @@ mod access_tokens;
 mod agents;
 #[path = "../door/api_tokens.rs"]
 mod api_tokens;
+#[path = "../door/answers_as_of.rs"]
+mod answers_as_of;
+#[path = "../door/answers_stale.rs"]
+mod answers_stale;
+#[path = "../door/answers_what_if.rs"]
+mod answers_what_if;
+#[path = "../door/answers_why.rs"]
+mod answers_why;
 #[path = "../door/approvals.rs"]
 mod approvals;
 #[path = "../door/archiving.rs"]
@@ -36,6 +44,8 @@ mod external;
 mod gates;
 #[path = "../door/gifts.rs"]
 mod gifts;
+#[path = "../door/heedless_store.rs"]
+mod heedless_store;
 #[path = "../door/idempotency.rs"]
 mod idempotency;
 #[path = "../door/input.rs"]
@@ -63,5 +73,13 @@ pub(crate) mod backend {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("loom.db").display());
         (powerloom_store::open(&url).await.unwrap(), Box::new(folder))
+    }
+
+    /// One database, opened by two replicas, each with connections of its own.
+    pub(crate) async fn pair() -> (Arc<dyn Store>, Arc<dyn Store>, Box<dyn Any + Send>) {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("loom.db").display());
+        let open = async || powerloom_store::open(&url).await.unwrap();
+        (open().await, open().await, Box::new(folder))
     }
 }
