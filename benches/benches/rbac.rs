@@ -313,6 +313,25 @@ fn report(name: &str, unit: &str, rounds: &[(f64, f64)], gate: f64) {
     println!("{name:<20} {figure:>8.1} {unit:<3} {ratio:>6.2} x limit, gate {gate:>4.1} x: {verdict}");
 }
 
+/// What people ask beside yes or no, next to one check: the list asks about everybody, the nearest grant about every role.
+fn answers(authz: &AuthzSnapshot, questions: &[Question], check: f64) {
+    let now = Timestamp::default();
+    let everybody = authz.principals().count() as f64;
+    let few = &questions[..200];
+    let list = |question: &Question| authz.subjects(question.what, question.at, now, None, 100).len() == 100;
+    let list = median((0..5).map(|_| time(few, list).0));
+    println!(
+        "{:<20} {:>8.1} us, {:>6.2} x a check of each of {everybody} principals",
+        "list 100 who can",
+        list / 1e3,
+        list / (check * everybody)
+    );
+    let denied =
+        |question: &Question| !authz.needs(&question.who, question.what, question.at, now).is_empty();
+    let needs = median((0..ROUNDS).map(|_| time(questions, denied).0));
+    println!("{:<20} {needs:>8.1} ns, {:>6.1} x a check", "nearest grant", needs / check);
+}
+
 fn main() {
     // `cargo bench` says so; whoever only wants to know that this compiles does not.
     if !std::env::args().any(|argument| argument == "--bench") {
@@ -350,6 +369,8 @@ fn main() {
     report("check_str", "ns", &by_text, 3.0);
     report("check by id", "ns", &by_id, 3.0);
     report("decide", "ns", &reasons, 12.0);
+
+    answers(&authz, &questions, median(by_id.iter().map(|round| round.0)));
 
     let load = |_| {
         let start = Instant::now();

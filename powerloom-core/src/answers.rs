@@ -84,7 +84,7 @@ impl Answers<'_> {
     /// Decides about the caller, with whatever narrows its token.
     fn decide(&self, snapshot: &AuthzSnapshot, permission: Permission, ou: ResourceId) -> Decision {
         let request = AccessRequest { caller: self.caller, permission, ou, at: self.cp.plane.now() };
-        self.cp.plane.authorizer.decide(snapshot, &request)
+        self.cp.plane.decide(snapshot, &request)
     }
 
     fn may(&self, snapshot: &AuthzSnapshot, permission: Permission, ou: ResourceId) -> bool {

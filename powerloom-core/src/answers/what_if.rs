@@ -5,7 +5,7 @@ use crate::answers::overlay::Overlay;
 use crate::answers::placeholder::{MAX_MUTATIONS, fill};
 use crate::answers::{Answers, MAX_ANSWERS};
 use crate::authz::{AuthzSnapshot, Decision};
-use crate::door::mutation::Mutation;
+use crate::door::mutation::{MUTATION_VERSION, Mutation};
 use crate::error::{Conflict, Error, Result};
 use crate::error_kind::ErrorKind;
 use crate::id::ResourceId;
@@ -209,6 +209,10 @@ impl Answers<'_> {
         stage: &mut Stage,
     ) -> Result<()> {
         for (index, mutation) in mutations.iter().enumerate() {
+            if mutation.v != MUTATION_VERSION {
+                let field = format!("mutations[{index}].v");
+                return Err(Invalid::new(field, mutation.v, MUTATION_VERSION.to_string()).into());
+            }
             let mutation = fill(mutation, index, &stage.made)?;
             let result = self.rehearse(&mutation, before, stage).await?;
             let goes_on = matches!(result, Rehearsed::Allowed { .. } | Rehearsed::Unchanged);
