@@ -27,7 +27,8 @@ pub struct WhatIf {
     pub principals: Option<Vec<Principal>>,
     /// These only; `None`: all.
     pub permissions: Option<PermissionSet>,
-    /// At exactly these; `None`: everywhere, telling a change only at the uppermost OU from which it goes on alike.
+    /// At exactly these; `None`: everywhere, telling what changes for a principal only at the uppermost OU from which it goes
+    /// on alike. Where it is otherwise than at the OU above, all of it is told.
     pub ous: Option<Vec<ResourceId>>,
     /// At most so many, 1 to [`MAX_ANSWERS`]; 100 unless said otherwise.
     pub limit: usize,

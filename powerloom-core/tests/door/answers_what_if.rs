@@ -98,7 +98,9 @@ async fn later_changes_build_on_earlier_ones() {
         [
             "user:ada@acme.com at /acme: +[] -[skill:read, skill:use]",
             "user:ada@acme.com at /acme/lab: +[ou:update] -[]",
-        ]
+            "user:ada@acme.com at /acme/lab: +[] -[skill:read, skill:use]",
+        ],
+        "where it goes on otherwise than above, all of it is told"
     );
 
     let early = [mutations[1].clone(), mutations[0].clone()];
