@@ -248,7 +248,7 @@ pub enum Conflict {
         request: ApprovalId,
         /// The OU.
         ou: String,
-        },
+    },
     /// What was permitted before a change cannot be told any more.
     #[error("what was permitted before audit entry {seq} cannot be told: {reason}")]
     HistoryLost {

@@ -68,6 +68,7 @@ impl Plane {
             catalogue: self.catalogue.clone(),
             authorizer: self.authorizer.clone(),
             gate: self.gate.clone(),
+            notices: self.notices.clone(),
             sealer: self.sealer.clone(),
             limits: self.limits.clone(),
             salted: self.salted,

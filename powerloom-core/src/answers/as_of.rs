@@ -86,8 +86,6 @@ impl Answers<'_> {
     /// It takes the records as they are and undoes, in the mind, every change of authorization since, newest first, by
     /// what the chain says of each. The part of the chain it reads is verified first, up to its head; the records must
     /// be what the chain says they became. So it is exact, or an error. What happened before entry `seq` may be erased.
-    /// An agent archived by then is denied everything, as archived or, once its removal ended, as unknown: when that
-    /// ended is not on the chain.
     ///
     /// It reads all entries since, and refuses where more than 100 000 changes of authorization lie between. Sem. 2.9.
     ///

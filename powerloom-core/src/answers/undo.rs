@@ -95,6 +95,17 @@ impl Past {
                 }
                 Ok(())
             }
+            // The reconciler's word: it is gone from the runtime too.
+            "archived" => {
+                let stage = change.before.get("stage").cloned().unwrap_or_default();
+                let stage =
+                    serde_json::from_value(stage).map_err(|_| lost(entry, "it does not say what it was"))?;
+                if row.meta.stage != Stage::Archived {
+                    return Err(differs(entry, "is not archived"));
+                }
+                row.meta.stage = stage;
+                Ok(())
+            }
             "move" => {
                 let ou = |name| {
                     let id = change.detail.as_ref()?.get(name)?.as_str()?;

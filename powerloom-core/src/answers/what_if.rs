@@ -134,7 +134,7 @@ impl Answers<'_> {
     /// left behind. So it is answered as it would be if it were submitted: what the caller may not make is denied here
     /// too, and nothing after it is looked at. A later change names what an earlier one makes by
     /// [`WhatIf::made_by`]. Only records are looked through: an agent that is made here is not in sync with any
-    /// runtime, so it cannot be invoked here.
+    /// runtime, so it cannot be invoked here. A vote that would make a parked change is refused: ask about that change.
     ///
     /// It needs `binding:read` at every OU a change touches, and tells nothing of an OU where the caller lacks it (a new
     /// OU is judged by the nearest one above that exists, and compared with it: what is only inherited is no change).
@@ -249,6 +249,14 @@ impl Answers<'_> {
         };
         for ou in ous {
             self.require(before, Permission::BINDING_READ, stage.judged_at(before, ou))?;
+        }
+        if draft.parked.is_some() {
+            let index = stage.made.len();
+            let allowed = "a change itself: ask about the one that this vote would approve";
+            return Err(Invalid::hidden(format!("mutations[{index}]"), allowed).into());
+        }
+        if let Some(refusal) = draft.refusal {
+            return Ok(Rehearsed::Refused { code: refusal.code(), message: refusal.to_string() });
         }
         stage.made.push(draft.record.as_ref().map(|row| row.meta.id));
         if draft.unchanged {

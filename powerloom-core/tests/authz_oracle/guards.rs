@@ -32,7 +32,7 @@ fn only_who_may_escalate_hands_out_anything() {
     let (authz, eng) = (org.compile(), org.ou("/acme/eng"));
     assert!(authz.missing_for_grant(&org.ada(), PermissionSet::ALL, eng, NOW).is_empty());
     let missing = authz.missing_for_grant(&bob, PermissionSet::ALL, eng, NOW);
-    assert_eq!(missing.to_string(), "organization:update, role:escalate");
+    assert_eq!(missing.to_string(), "organization:update, role:escalate, approval:break_glass");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use crate::world::{World, kind, world};
 use powerloom_core::answers::Turn;
-use powerloom_core::authz::AuthzSnapshot;
+use powerloom_core::audit::{AuditDecision, AuditDraft, Change};
+use powerloom_core::authz::{AuthzSnapshot, Resolution};
 use powerloom_core::clock::Timestamp;
 use powerloom_core::control_plane::ControlPlane;
 use powerloom_core::door::mutation::Action;
@@ -10,8 +11,8 @@ use powerloom_core::error::{Error, Result};
 use powerloom_core::id::ResourceId;
 use powerloom_core::permission::Permission;
 use powerloom_core::principal::Principal;
-use powerloom_core::record::{RecordRow, ResourceKey};
-use powerloom_core::store::{Commit, Write};
+use powerloom_core::record::{RecordRow, ResourceKey, Stage};
+use powerloom_core::store::{AuditWrite, Commit, Write};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
@@ -337,6 +338,39 @@ async fn records_that_contradict_the_chain_are_not_believed() {
     let error = w.cp.answers(&w.admin).as_of(position).await.unwrap_err();
     assert!(matches!(&error, Error::Store(_)), "{error}");
     assert!(error.to_string().contains(&format!("audit entry {} ", position + 1)), "{error}");
+}
+
+/// An agent that is being removed exists, one that is gone does not: the reconciler's word on the chain parts the two.
+#[tokio::test]
+async fn an_agent_is_archived_first_and_unknown_only_once_it_is_gone() {
+    let w = world().await;
+    let agent = w.agent(w.root(), "bot").await;
+    let live = head(&w).await;
+    w.archive(&w.admin, &agent.key()).await.unwrap();
+    let mut gone = w.row(&agent.key()).await;
+    gone.meta.stage = Stage::Archived;
+    let mut commit = Commit::new(w.org.id, w.clock_now());
+    commit.write.push(Write::PutRecord(Box::new(gone)));
+    let change = Change { before: json!({ "stage": "archiving" }), ..Change::default() };
+    let draft = AuditDraft {
+        ts: w.clock_now(),
+        actor: "service:reconciler".to_owned(),
+        verb: "agent.archived".to_owned(),
+        resource_kind: "Agent".to_owned(),
+        resource_id: agent.meta.id.to_string(),
+        decision: AuditDecision::Allow,
+        delegated_from_session: None,
+        approval_request_id: None,
+        change,
+    };
+    commit.audit.push(AuditWrite { draft, salt: None });
+    w.cp.store().commit(commit).await.unwrap();
+    let mut seen = Vec::new();
+    for seq in live..=head(&w).await {
+        let then = w.cp.answers(&w.admin).as_of(seq).await.unwrap();
+        seen.push(then.decide(&Principal::Agent(agent.meta.id), Permission::AGENT_READ, w.root()).resolution);
+    }
+    assert_eq!(seen, [Resolution::Allowed, Resolution::ArchivedAgent, Resolution::UnknownPrincipal]);
 }
 
 /// Since when and until when, by whom or by the clock.
