@@ -1,4 +1,4 @@
-//! A check allocates nothing.
+//! A check allocates nothing, and neither does asking for policies where none is met.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,6 +9,7 @@
 )]
 #![allow(unsafe_code, reason = "an allocator that counts can only be written so")]
 
+use powerloom_core::approval::policy_set::{PolicyQuestion, PolicySet};
 use powerloom_core::authz::{
     AuthzData, AuthzSnapshot, BindingData, Effect, GroupData, MembershipData, OuData, RoleRef, UserData,
 };
@@ -16,6 +17,7 @@ use powerloom_core::clock::Timestamp;
 use powerloom_core::id::{OrgId, ResourceId};
 use powerloom_core::permission::Permission;
 use powerloom_core::principal::Principal;
+use powerloom_core::record::{KindName, RecordRow};
 use powerloom_core::role::BuiltinRole;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -94,4 +96,49 @@ fn a_check_allocates_nothing() {
         assert!(matches!(authz.check_str("user:ada@acme.com", "skill:delete", "/acme", now), Ok(false)));
     });
     assert_eq!(counted, 0);
+}
+
+#[test]
+fn a_change_that_meets_no_policy_allocates_nothing() {
+    let id = |number| ResourceId::from_uuid(Uuid::from_u128(number));
+    let ous = vec![
+        OuData { id: id(1), parent: None, name: "acme".parse().unwrap() },
+        OuData { id: id(2), parent: Some(id(1)), name: "eng".parse().unwrap() },
+        OuData { id: id(3), parent: Some(id(1)), name: "sales".parse().unwrap() },
+    ];
+    let authz =
+        AuthzSnapshot::compile(OrgId::from_uuid(Uuid::nil()), 1, AuthzData { ous, ..AuthzData::default() })
+            .unwrap();
+    let policy = |number: u128, ou, matches: &str| -> RecordRow {
+        serde_json::from_str(&format!(
+            r#"{{"kind": "ApprovalPolicy", "meta": {{"id": "{}", "org": "{}", "ou": "{}", "name": "p", "version": 1,
+                "generation": 1, "stage": "live", "created_at": "2026-01-01T00:00:00Z",
+                "updated_at": "2026-01-01T00:00:00Z"}}, "spec": {{"match": {matches}, "approvers": ["role:OrgAdmin"]}},
+                "status": null, "unique_key": "", "refs": []}}"#,
+            id(number),
+            OrgId::from_uuid(Uuid::nil()),
+            id(ou)
+        ))
+        .unwrap()
+    };
+    let rows = [
+        policy(10, 1, r#"{"resource_kinds": ["Skill"], "condition": "true"}"#),
+        policy(11, 1, r#"{"actions": ["archive"], "condition": "true"}"#),
+        policy(12, 1, r#"{"ou_depth": "exact"}"#),
+        policy(13, 3, r#"{"resource_kinds": ["Agent"], "actions": ["create"]}"#),
+    ];
+    let set = PolicySet::compile(&rows).unwrap();
+    let question = PolicyQuestion {
+        kind: &KindName::known("Agent"),
+        verb: "agent.create",
+        action: "create",
+        ous: &[id(2)],
+        record: None,
+        before: &serde_json::Value::Null,
+        actor: "user:ada@acme.com",
+        delegated: false,
+    };
+    let counted = allocations(|| assert!(set.matching(&authz, &question).is_empty()));
+    assert_eq!(counted, 0);
+    assert_eq!(set.matching(&authz, &PolicyQuestion { ous: &[id(3)], ..question }).len(), 1);
 }

@@ -349,6 +349,7 @@ fn place(places: &SourceInfo, id: u64) -> Option<(isize, isize)> {
 mod tests {
     use super::*;
     use crate::approval::facts::Change;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn holds(text: &str) -> bool {
@@ -582,5 +583,117 @@ mod tests {
         let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
         let simple = Condition::compile("resource.kind == 'Agent'").unwrap();
         assert!(simple.holds(&Facts::new(Change { spec: Some(&deep), ..Change::default() })));
+    }
+
+    /// A whole expression of texts that are mostly well formed; and values it may or may not fit.
+    fn expression() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("resource"),
+            Just("before"),
+            Just("action"),
+            Just("delegated"),
+            Just("x"),
+            Just("nobody"),
+            Just("resource.spec.a"),
+            Just("resource.spec"),
+            Just("before.b[0]"),
+            Just("resource.spec.a.b"),
+            Just("1"),
+            Just("-1"),
+            Just("9223372036854775807"),
+            Just("18446744073709551615u"),
+            Just("1.5"),
+            Just("1e400"),
+            Just("'a'"),
+            Just("''"),
+            Just("true"),
+            Just("null"),
+            Just("[]"),
+            Just("[1, 'a']"),
+        ]
+        .prop_map(str::to_owned);
+        leaf.prop_recursive(5, 24, 2, |inner| {
+            let binary = prop_oneof![
+                Just("=="),
+                Just("!="),
+                Just("<"),
+                Just(">="),
+                Just("in"),
+                Just("&&"),
+                Just("||"),
+                Just("+"),
+            ];
+            let member = prop_oneof![
+                Just(".startsWith("),
+                Just(".endsWith("),
+                Just(".contains("),
+                Just(".exists(x, "),
+                Just(".all(x, "),
+                Just(".exists_one(x, "),
+                Just(".map(x, "),
+                Just("["),
+            ];
+            prop_oneof![
+                (inner.clone(), binary, inner.clone()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
+                (inner.clone(), member, inner.clone()).prop_map(|(a, op, b)| {
+                    let close = if op == "[" { ']' } else { ')' };
+                    format!("{a}{op}{b}{close}")
+                }),
+                inner.clone().prop_map(|a| format!("!({a})")),
+                inner.clone().prop_map(|a| format!("-({a})")),
+                inner.clone().prop_map(|a| format!("size({a})")),
+                inner.clone().prop_map(|a| format!("has({a}.b)")),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} ? {b} : {a})")),
+            ]
+        })
+    }
+
+    fn value() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(json!(null)),
+            any::<bool>().prop_map(|b| json!(b)),
+            any::<i64>().prop_map(|n| json!(n)),
+            any::<u64>().prop_map(|n| json!(n)),
+            any::<f64>().prop_map(|n| json!(n)),
+            ".{0,8}".prop_map(|text| json!(text)),
+            Just(json!("a")),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(|items| json!(items)),
+                prop::collection::btree_map("[abc]", inner, 0..4).prop_map(|members| json!(members)),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        /// Total: it has an answer for every condition and every change. Closed: nothing that cannot be answered is
+        /// answered with no, so that of a condition and its opposite one holds at least.
+        #[test]
+        fn an_evaluation_always_ends_and_never_fails_open(
+            text in expression(), spec in value(), before in value(),
+        ) {
+            let Ok(condition) = Condition::compile(&text) else { return Ok(()) };
+            let change = Change { spec: Some(&spec), before: Some(&before), action: "a", ..Change::default() };
+            let facts = Facts::new(change);
+            let opposite = Condition::compile(&format!("!({text})"));
+            if let Ok(opposite) = opposite {
+                prop_assert!(condition.holds(&facts) || opposite.holds(&facts));
+            }
+            if condition.answer(&facts).is_none() {
+                prop_assert!(condition.holds(&facts));
+            }
+        }
+
+        /// Whatever somebody writes, they get an answer.
+        #[test]
+        fn any_text_is_compiled_or_refused(text in "[a-z.()\\[\\]'\"!&|=<>?:,0-9 \\\\/{}-]{0,60}|.{0,40}") {
+            if let Ok(condition) = Condition::compile(&text) {
+                prop_assert_eq!(condition.source(), &text);
+                let _ = condition.holds(&Facts::new(Change::default()));
+            }
+        }
     }
 }

@@ -250,3 +250,202 @@ fn bit(word: &str) -> u64 {
         None => 1 << 63,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authz::{AuthzData, OuData};
+    use crate::clock::Timestamp;
+    use crate::id::OrgId;
+    use crate::record::{Metadata, Stage};
+    use serde_json::json;
+    use uuid::Uuid;
+
+    const ACME: u128 = 1;
+    const ENG: u128 = 2;
+    const ENGINEERING: u128 = 3;
+    const WEB: u128 = 4;
+    const SALES: u128 = 5;
+    const NOWHERE: u128 = 9;
+
+    fn id(number: u128) -> ResourceId {
+        ResourceId::from_uuid(Uuid::from_u128(number))
+    }
+
+    /// `/acme`, `/acme/eng`, `/acme/engineering`, `/acme/eng/web`, `/acme/sales`.
+    fn snapshot() -> AuthzSnapshot {
+        let ou = |number, parent: Option<u128>, name: &str| OuData {
+            id: id(number),
+            parent: parent.map(id),
+            name: name.parse().unwrap(),
+        };
+        let ous = vec![
+            ou(ACME, None, "acme"),
+            ou(ENG, Some(ACME), "eng"),
+            ou(ENGINEERING, Some(ACME), "engineering"),
+            ou(WEB, Some(ENG), "web"),
+            ou(SALES, Some(ACME), "sales"),
+        ];
+        let data = AuthzData { ous, ..AuthzData::default() };
+        AuthzSnapshot::compile(OrgId::from_uuid(Uuid::nil()), 1, data).unwrap()
+    }
+
+    fn row(kind: KindName, number: u128, ou: u128, name: &str, spec: Value) -> RecordRow {
+        let at = Timestamp::from_micros(1);
+        RecordRow {
+            kind,
+            meta: Metadata {
+                id: id(number),
+                org: OrgId::from_uuid(Uuid::nil()),
+                ou: id(ou),
+                name: name.to_owned(),
+                version: 3,
+                generation: 1,
+                stage: Stage::Live,
+                created_at: at,
+                updated_at: at,
+            },
+            spec,
+            status: Value::Null,
+            unique_key: String::new(),
+            refs: Vec::new(),
+        }
+    }
+
+    fn policy(number: u128, ou: u128, matches: Value) -> RecordRow {
+        let spec = json!({ "match": matches, "approvers": ["role:OrgAdmin"] });
+        row(ApprovalPolicy::KIND, 100 + number, ou, &format!("p{number}"), spec)
+    }
+
+    fn set(rows: &[RecordRow]) -> PolicySet {
+        PolicySet::compile(rows).unwrap()
+    }
+
+    fn names(found: &[&Policy]) -> String {
+        found.iter().map(|policy| policy.name.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// What a change of an agent in `ous` meets.
+    fn met(set: &PolicySet, action: &str, ous: &[u128]) -> String {
+        met_by(set, &KindName::known("Agent"), action, ous)
+    }
+
+    fn met_by(set: &PolicySet, kind: &KindName, action: &str, ous: &[u128]) -> String {
+        let ous: Vec<ResourceId> = ous.iter().copied().map(id).collect();
+        let record = row(kind.clone(), 50, ENG, "code-reviewer", json!({ "model": "claude-opus-4-5" }));
+        let question = PolicyQuestion {
+            kind,
+            verb: "agent.update",
+            action,
+            ous: &ous,
+            record: Some(&record),
+            before: &Value::Null,
+            actor: "user:ada@acme.com",
+            delegated: false,
+        };
+        names(&set.matching(&snapshot(), &question))
+    }
+
+    /// Row P96; sem. 2.8, row Match scope.
+    #[test]
+    fn a_policy_counts_where_its_kinds_actions_and_ou_are() {
+        let table = set(&[
+            policy(0, ACME, json!({})),
+            policy(1, ENG, json!({ "resource_kinds": ["Agent"], "actions": ["create"] })),
+            policy(2, ENG, json!({ "resource_kinds": ["Agent", "Skill"], "ou_depth": "exact" })),
+            policy(3, ENGINEERING, json!({ "resource_kinds": ["Agent"] })),
+            policy(4, WEB, json!({ "actions": ["create", "update", "archive"] })),
+            policy(5, SALES, json!({ "resource_kinds": ["Skill"] })),
+            policy(6, ACME, json!({ "ou_depth": "exact" })),
+        ]);
+        for (kind, action, ous, expected) in [
+            ("Agent", "create", &[ENG][..], "p0 p1 p2"),
+            ("Agent", "update", &[ENG], "p0 p2"),
+            ("Agent", "create", &[WEB], "p0 p1 p4"),
+            ("Skill", "update", &[WEB], "p0 p4"),
+            ("Skill", "publish", &[ENG], "p0 p2"),
+            // By segments: `/acme/eng` is no prefix of `/acme/engineering`.
+            ("Agent", "create", &[ENGINEERING], "p0 p3"),
+            ("Agent", "create", &[SALES], "p0"),
+            ("Skill", "create", &[SALES], "p0 p5"),
+            ("Agent", "create", &[ACME], "p0 p6"),
+            // A move and an attachment touch more than one: each policy is met once.
+            ("Agent", "move", &[ENG, ENGINEERING], "p0 p2 p3"),
+            ("Agent", "attach_skill", &[WEB, ACME, WEB], "p0 p6"),
+            ("OU", "move", &[WEB, SALES], "p0"),
+            ("Session", "cancel", &[ENG], "p0"),
+            ("Agent", "create", &[], ""),
+        ] {
+            let kind: KindName = kind.parse().unwrap();
+            assert_eq!(met_by(&table, &kind, action, ous), expected, "{kind} {action} {ous:?}");
+        }
+    }
+
+    /// An OU the snapshot does not know might be anywhere.
+    #[test]
+    fn in_an_ou_nobody_knows_every_policy_counts() {
+        let table = set(&[
+            policy(1, ENG, json!({ "resource_kinds": ["Agent"], "actions": ["create"] })),
+            policy(2, SALES, json!({ "ou_depth": "exact" })),
+            policy(3, SALES, json!({ "resource_kinds": ["Skill"] })),
+        ]);
+        assert_eq!(met(&table, "create", &[NOWHERE]), "p1 p2");
+        assert_eq!(met(&table, "archive", &[NOWHERE, ENG]), "p2");
+    }
+
+    /// Sem. 2.8, row Several match; vector 4.6: root and child policy both match → both required.
+    #[test]
+    fn the_policies_of_the_root_and_of_the_ou_are_both_met() {
+        let table = set(&[policy(2, ENG, json!({})), policy(1, ACME, json!({}))]);
+        assert_eq!(met(&table, "update", &[ENG]), "p1 p2");
+        let both = table.policies();
+        assert_eq!((both[0].ou, both[1].ou, both[0].version), (id(ACME), id(ENG), 3));
+        assert_eq!(table.get(id(102)).unwrap().name, "p2");
+        assert!(table.get(id(7)).is_none());
+    }
+
+    #[test]
+    fn what_is_disabled_or_archived_or_no_policy_does_not_count() {
+        let mut disabled = policy(1, ACME, json!({}));
+        disabled.spec["enabled"] = json!(false);
+        let mut archived = policy(2, ACME, json!({}));
+        archived.meta.stage = Stage::Archived;
+        let other = row(KindName::known("Agent"), 3, ACME, "a", json!({ "model": "m" }));
+        assert!(set(&[disabled.clone(), archived.clone(), other]).is_empty());
+        let table = set(&[disabled, archived, policy(3, ACME, json!({}))]);
+        assert_eq!(met(&table, "update", &[ENG]), "p3");
+    }
+
+    /// Sem. 2.8, row Condition: an evaluation error counts as a match.
+    #[test]
+    fn a_condition_narrows_and_fails_closed() {
+        let table = set(&[
+            policy(1, ACME, json!({ "condition": "resource.spec.model.startsWith('claude-opus')" })),
+            policy(2, ACME, json!({ "condition": "resource.spec.model == 'claude-haiku-4-5'" })),
+            policy(3, ACME, json!({ "condition": "resource.spec.cost > 3" })),
+            policy(4, ACME, json!({ "condition": "this was a condition once" })),
+            policy(5, ACME, json!({ "condition": "resource.ou_path == '/acme/eng' && before == null" })),
+            policy(6, ACME, json!({ "condition": "actor != 'user:ada@acme.com' || delegated" })),
+            policy(7, ACME, json!({ "condition": "verb == 'agent.update' && action == 'update'" })),
+        ]);
+        assert_eq!(met(&table, "update", &[ENG]), "p1 p3 p4 p5 p7");
+    }
+
+    /// Who cannot read a policy does not know what it holds back.
+    #[test]
+    fn a_policy_that_cannot_be_read_is_an_error() {
+        let mut broken = policy(1, ACME, json!({}));
+        broken.spec["quorum"] = json!("many");
+        assert_eq!(PolicySet::compile([&broken]).unwrap_err().code(), "corrupt");
+    }
+
+    #[test]
+    fn a_set_made_of_another_one_keeps_the_conditions_that_did_not_change() {
+        let text = |text: &str| json!({ "condition": text });
+        let first = set(&[policy(1, ACME, text("true")), policy(2, ACME, text("true"))]);
+        let second =
+            first.recompile(&[policy(1, ACME, text("true")), policy(2, ACME, text("false"))]).unwrap();
+        assert_eq!(met(&first, "update", &[ENG]), "p1 p2");
+        assert_eq!(met(&second, "update", &[ENG]), "p1");
+    }
+}

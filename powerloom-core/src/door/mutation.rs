@@ -323,3 +323,29 @@ mod base64_bytes {
         STANDARD.decode(text.as_bytes()).map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever adds an action gives it a word that policies may name.
+    #[test]
+    fn every_action_has_its_word_in_the_list() {
+        let refused = serde_json::from_str::<Mutation>(r#"{"v":1,"action":"?"}"#).unwrap_err().to_string();
+        let (_, known) = refused.split_once("expected one of ").unwrap();
+        assert_eq!(known.matches('`').count() / 2, Action::WORDS.len(), "{known}");
+        let id: ResourceId = "00000000-0000-7000-8000-000000000001".parse().unwrap();
+        for action in [
+            Action::RewrapSecrets {},
+            Action::MoveOu { ou: id, to: id },
+            Action::EraseAuditPayload { seq: 1 },
+            Action::AttachSkill { agent: id, skill: id, version: None },
+        ] {
+            assert!(Action::WORDS.contains(&action.word()));
+        }
+        let mut words = Action::WORDS.to_vec();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), Action::WORDS.len());
+    }
+}

@@ -48,17 +48,10 @@ pub(crate) fn read<'n>(field: &Field, node: &'n Node) -> Result<Value, Refusals<
             one(item, |text| text.parse::<PermissionPattern>().map(|pattern| pattern.to_string()))
         }),
         Form::Approvers => list(node, |item| one(item, approver)),
-        Form::PolicyMatch => {
-            let value = node.to_json();
-            match check_form(field, &value) {
-                Ok(()) => Ok(value),
-                Err(invalid) => {
-                    let field = invalid.field.strip_prefix(field.spec).unwrap_or_default();
-                    let field = field.trim_start_matches('.').to_owned();
-                    Err(vec![(node, Invalid { field, ..invalid })])
-                }
-            }
-        }
+        Form::PolicyMatch => match check_form(field, &node.to_json()) {
+            Ok(()) => Ok(node.to_json()),
+            Err(invalid) => Err(vec![within(field, node, invalid)]),
+        },
         Form::Texts => list(node, text),
         Form::TextLists => mapping(node, |entry| list(&entry.value, text)),
         Form::Object => match &node.content {
@@ -85,6 +78,17 @@ fn expected(form: &Form) -> String {
 
 fn refuse(node: &Node, allowed: impl Into<String>) -> Refusals<'_> {
     vec![(node, Invalid::new("", node.describe(), allowed))]
+}
+
+/// The refusal of a mapping's value, at the place of the entry that is wrong.
+fn within<'n>(field: &Field, node: &'n Node, invalid: Invalid) -> (&'n Node, Invalid) {
+    let rest = invalid.field.strip_prefix(field.spec).unwrap_or_default().trim_start_matches('.').to_owned();
+    let key = rest.split(['.', '[']).next().unwrap_or_default();
+    let entry = match &node.content {
+        Content::Map(entries) => entries.iter().find(|entry| entry.key == key),
+        _ => None,
+    };
+    (entry.map_or(node, |entry| &entry.value), Invalid { field: rest, ..invalid })
 }
 
 fn text(node: &Node) -> Result<Value, Refusals<'_>> {

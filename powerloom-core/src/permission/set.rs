@@ -201,7 +201,7 @@ mod tests {
     fn a_set_knows_its_resources_and_actions() {
         assert_eq!(
             PermissionSet::of_resource("approval").to_string(),
-            "approval:read, approval:decide, approval:cancel"
+            "approval:read, approval:decide, approval:cancel, approval:break_glass"
         );
         assert_eq!(PermissionSet::of_resource("agen"), PermissionSet::EMPTY);
         let reads: PermissionSet = Permission::ALL.iter().copied().filter(|p| p.action() == "read").collect();

@@ -275,11 +275,11 @@ pub(crate) fn check_match(value: &Value) -> Result<(), Invalid> {
             "actions" => each_text(value, Action::WORDS.len(), check_action),
             "ou_depth" => match value.as_str() {
                 Some("subtree" | "exact") => Ok(()),
-                _ => Err(Invalid::new("", value, "one of subtree, exact")),
+                _ => Err(Invalid::hidden("", "one of subtree, exact")),
             },
             "condition" => match value.as_str() {
                 Some(text) => Condition::compile(text).map(drop),
-                None => Err(Invalid::new("", value, "text")),
+                None => Err(Invalid::hidden("", "text")),
             },
             _ => {
                 let allowed = "one of resource_kinds, actions, ou_depth, condition";
@@ -311,13 +311,13 @@ fn check_action(word: &str) -> Result<(), Invalid> {
 }
 
 fn each_text(value: &Value, most: usize, check: impl Fn(&str) -> Result<(), Invalid>) -> Result<(), Invalid> {
-    let Value::Array(items) = value else { return Err(Invalid::new("", value, "a list of texts")) };
+    let Value::Array(items) = value else { return Err(Invalid::hidden("", "a list of texts")) };
     if items.len() > most {
         return Err(Invalid::new("", format!("{} items", items.len()), format!("at most {most}")));
     }
     for (index, item) in items.iter().enumerate() {
         let at = format!("[{index}]");
-        let Value::String(text) = item else { return Err(Invalid::new(at, item, "text")) };
+        let Value::String(text) = item else { return Err(Invalid::hidden(at, "text")) };
         check(text).map_err(|refused| Invalid { field: at, ..refused })?;
     }
     Ok(())
@@ -338,4 +338,127 @@ const fn seven_days() -> u64 {
 
 const fn enabled() -> bool {
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::kind::{Kind, Rules};
+    use crate::role::BuiltinRole;
+    use serde_json::json;
+
+    fn refused(spec: &Value) -> Invalid {
+        Rules::<ApprovalPolicy>::default().check(spec).expect_err(&spec.to_string())
+    }
+
+    fn with(field: &str, value: Value) -> Value {
+        let mut spec = json!({ "match": {}, "approvers": ["role:OrgAdmin"] });
+        spec[field] = value;
+        spec
+    }
+
+    /// Sem. 2.8, row Policy: the defaults are the strict ones.
+    #[test]
+    fn what_is_left_out_is_filled_in() {
+        let spec = Rules::<ApprovalPolicy>::default().check(&with("match", json!({}))).unwrap();
+        assert_eq!(
+            spec,
+            json!({
+                "match": { "ou_depth": "subtree" }, "mode": "require_approval", "approvers": ["role:OrgAdmin"],
+                "quorum": 1, "reject_threshold": 1, "allow_self": false, "ttl_seconds": 604_800, "enabled": true,
+            })
+        );
+        assert_eq!(Rules::<ApprovalPolicy>::default().check(&spec).unwrap(), spec);
+    }
+
+    /// Sem. 2.8, row Policy.
+    #[test]
+    fn each_bad_field_is_refused_by_its_name() {
+        let user = "user:00000000-0000-7000-8000-000000000001";
+        for (spec, field) in [
+            (json!({ "approvers": ["role:OrgAdmin"] }), "spec.match"),
+            (with("match", json!([])), "spec.match"),
+            (with("match", json!({ "kinds": [] })), "spec.match.kinds"),
+            (with("match", json!({ "resource_kinds": "Agent" })), "spec.match.resource_kinds"),
+            (with("match", json!({ "resource_kinds": ["Agent", "agent"] })), "spec.match.resource_kinds[1]"),
+            (with("match", json!({ "resource_kinds": vec!["Agent"; 65] })), "spec.match.resource_kinds"),
+            (with("match", json!({ "actions": ["create", "delete"] })), "spec.match.actions[1]"),
+            (with("match", json!({ "actions": [1] })), "spec.match.actions[0]"),
+            (with("match", json!({ "ou_depth": "deep" })), "spec.match.ou_depth"),
+            (with("match", json!({ "condition": "resource.spec.model ==" })), "spec.match.condition"),
+            (with("match", json!({ "condition": true })), "spec.match.condition"),
+            (with("match", json!({ "condition": "x".repeat(5000) })), "spec.match.condition"),
+            (with("mode", json!("advisory")), "spec.mode"),
+            (with("mode", json!("warn")), "spec.approvers"),
+            (with("mode", json!("require_justification")), "spec.approvers"),
+            (with("approvers", json!([])), "spec.approvers"),
+            (with("approvers", json!("role:OrgAdmin")), "spec.approvers"),
+            (with("approvers", json!(["role:OrgAdmin", "role:OrgAdmn"])), "spec.approvers[1]"),
+            (with("approvers", json!(["user:ada@acme.com"])), "spec.approvers[0]"),
+            (with("approvers", json!(["agent:00000000-0000-7000-8000-000000000001"])), "spec.approvers[0]"),
+            (with("approvers", json!(["OrgAdmin"])), "spec.approvers[0]"),
+            (with("approvers", json!(["role:Viewer", "role:AgentViewer"])), "spec.approvers[1]"),
+            (with("approvers", json!(vec![user; 51])), "spec.approvers"),
+            (with("approvers", json!([user, user])), "spec.approvers[1]"),
+            (with("quorum", json!(0)), "spec.quorum"),
+            (with("quorum", json!(51)), "spec.quorum"),
+            (json!({ "match": {}, "approvers": [user], "quorum": 2 }), "spec.quorum"),
+            (with("reject_threshold", json!(0)), "spec.reject_threshold"),
+            (with("allow_self", json!("no")), "spec.allow_self"),
+            (with("ttl_seconds", json!(59)), "spec.ttl_seconds"),
+            (with("ttl_seconds", json!(90 * 24 * 3600 + 1)), "spec.ttl_seconds"),
+            (with("enabled", json!(1)), "spec.enabled"),
+            (with("display_name", json!("")), "spec.display_name"),
+        ] {
+            let refused = refused(&spec);
+            assert_eq!(refused.field, field, "{refused}");
+        }
+        let near = refused(&with("match", json!({ "actions": ["atach_skill"] })));
+        assert!(near.allowed.ends_with("did you mean `attach_skill`?"), "{near}");
+        let near = refused(&with("approvers", json!(["role:OrgAdmn"])));
+        assert!(near.allowed.contains("`OrgAdmin`"), "{near}");
+        let place = refused(&with("match", json!({ "condition": "action == 'create' && verb = 'x'" })));
+        assert!(place.allowed.starts_with("line 1, column "), "{place}");
+    }
+
+    #[test]
+    fn an_approver_reads_back_from_its_own_text() {
+        let id = "00000000-0000-7000-8000-000000000001";
+        for text in
+            [format!("role:{id}"), format!("group:{id}"), format!("user:{id}"), "role:OrgAdmin".into()]
+        {
+            assert_eq!(text.parse::<Approver>().unwrap().to_string(), text);
+        }
+        let alias: Approver = "role:Viewer".parse().unwrap();
+        assert_eq!(alias, Approver::Role(RoleRef::Builtin(BuiltinRole::AgentViewer)));
+        assert_eq!(alias.key(), None);
+    }
+
+    /// Sem. 2.8: who may agree exists, and stays as long as a policy needs them.
+    #[test]
+    fn a_policy_refers_to_its_approvers() {
+        let id = |n: u8| format!("00000000-0000-7000-8000-00000000000{n}");
+        let approvers = json!([
+            "role:OrgAdmin",
+            format!("role:{}", id(1)),
+            format!("group:{}", id(2)),
+            format!("user:{}", id(3))
+        ]);
+        let kind = Rules::<ApprovalPolicy>::default();
+        let spec = kind.check(&with("approvers", approvers)).unwrap();
+        let named: Vec<String> = kind
+            .references(&spec)
+            .unwrap()
+            .iter()
+            .map(|reference| format!("{} {}", reference.field, reference.target))
+            .collect();
+        assert_eq!(
+            named,
+            [
+                format!("approvers[1] Role/{}", id(1)),
+                format!("approvers[2] Group/{}", id(2)),
+                format!("approvers[3] User/{}", id(3))
+            ]
+        );
+    }
 }

@@ -33,6 +33,7 @@ mod input;
 mod isolation;
 mod kinds;
 mod ous;
+mod policies;
 mod races;
 mod skills;
 mod world;

@@ -56,6 +56,8 @@ mod isolation;
 mod kinds;
 #[path = "../door/ous.rs"]
 mod ous;
+#[path = "../door/policies.rs"]
+mod policies;
 #[path = "../door/races.rs"]
 mod races;
 #[path = "../door/skills.rs"]

@@ -109,6 +109,10 @@ fn fields_that_are_refused() {
             ("time", "kind: RoleBinding\nmetadata: {ou_path: /acme}\nspec: {role: Viewer, principal_ref: 'user:a@b.c', expires_at: tomorrow}\n".into()),
             ("URL with a password", "kind: MCPServerRegistration\nmetadata: {name: a, ou_path: /acme}\nspec: {url: 'https://u:hunter2@x.y/'}\n".into()),
             ("URL", "kind: MCPServerRegistration\nmetadata: {name: a, ou_path: /acme}\nspec: {url: 'ftp://x.y/'}\n".into()),
+            ("approvers", "kind: ApprovalPolicy\nmetadata: {name: p, ou_path: /acme}\nspec: {match: {}, approvers: ['role:OrgAdmn', 'user:ada', 'agent:/acme/a', OrgAdmin, 7]}\n".into()),
+            ("policies", "kind: ApprovalPolicy\nmetadata: {name: p, ou_path: /acme}\nspec:\n  match:\n    resource_kinds: [Agent]\n    actions: [craete]\n  quorum: 0\n".into()),
+            ("condition", "kind: ApprovalPolicy\nmetadata: {name: p, ou_path: /acme}\nspec:\n  match:\n    condition: resource.spec.model = 'x'\n".into()),
+            ("match", "kind: ApprovalPolicy\nmetadata: {name: p, ou_path: /acme}\nspec: {match: all, ttl_seconds: 1}\n".into()),
             ("two ways to name an OU", "kind: OU\nmetadata: {path: /acme/x, name: x, ou_path: /acme}\n".into()),
         ],
     );

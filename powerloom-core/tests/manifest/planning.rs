@@ -273,6 +273,15 @@ pub const EVERY_KIND: &str = "
 ---
 {kind: Credential, metadata: {agent_path: /acme/eng/web/helper, mcp_registration_path: pg}}
 ---
+kind: ApprovalPolicy
+metadata: {name: production-gate, ou_path: /acme/eng/web}
+spec:
+  display_name: Production gate
+  match: {resource_kinds: [Agent], actions: [create, update], condition: \"resource.spec.model.startsWith('claude-opus')\"}
+  approvers: ['user:Ada@acme.com', 'role:OrgAdmin', 'role:reader', 'group:/acme/eng/team']
+  quorum: 2
+  ttl_seconds: 86400
+---
 kind: Agent
 metadata: {name: keeper, ou_path: /acme/eng/web}
 spec: {model: m, agent_kind: user, owner_principal_ref: 'group:/acme/eng/team', mcp_servers: [files, pg], permission_boundary: ['agent:read'], session_timeout_seconds: 60}
