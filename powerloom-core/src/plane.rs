@@ -76,6 +76,7 @@ impl Plane {
             reconcile_wake: Notify::new(),
             session_wake: Notify::new(),
             hub: Hub::default(),
+            log_trees: LogTrees::default(),
         }
     }
 
