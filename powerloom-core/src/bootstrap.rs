@@ -8,6 +8,7 @@ use crate::door::caller::Caller;
 use crate::error::{Error, Result};
 use crate::id::{OrgId, ResourceId};
 use crate::invalid::Invalid;
+use crate::labels::Labels;
 use crate::name::{Email, Name};
 use crate::plane::Plane;
 use crate::principal::Principal;
@@ -20,7 +21,7 @@ use crate::resource::user::{User, UserSpec};
 use crate::role::BuiltinRole;
 use crate::store::{AuditWrite, Commit, OrgRow, Refused, StoreError, Write};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// An organization, ready to be used.
@@ -95,6 +96,8 @@ fn new_organization(plane: &Plane, slug: &Name, email: &Email) -> Result<(Organi
         stage: Stage::Live,
         created_at: now,
         updated_at: now,
+        labels: Labels::default(),
+        managed: Map::new(),
     };
     let row = |kind: KindName, id, name: &str, spec: Value| -> Result<RecordRow> {
         let rules: &Arc<dyn Kind> = plane.catalogue.kind(&kind)?;

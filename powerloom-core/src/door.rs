@@ -6,6 +6,7 @@ pub mod authorizer;
 pub mod caller;
 pub mod gate;
 pub(crate) mod judge;
+pub(crate) mod marks;
 pub mod mutation;
 pub mod outcome;
 pub(crate) mod pass;

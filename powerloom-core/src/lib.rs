@@ -23,6 +23,7 @@ pub mod error_kind;
 pub mod evidence;
 pub mod id;
 pub mod invalid;
+pub mod labels;
 pub mod limits;
 pub(crate) mod log_tree;
 pub mod manifest;

@@ -4,9 +4,10 @@ use crate::clock::Timestamp;
 use crate::error_kind::ErrorKind;
 use crate::id::{OrgId, ResourceId};
 use crate::invalid::Invalid;
+use crate::labels::Labels;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -138,6 +139,13 @@ pub struct Metadata {
     pub created_at: Timestamp,
     /// When it was last written.
     pub updated_at: Timestamp,
+    /// What it is sorted by; changing one needs the permission to update the record.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// The spec fields that the set of manifests named by the label `owner` manages, each with the value it applied
+    /// last, `null` for absent. What others write does not touch it: a field that differs was changed by another.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub managed: Map<String, Value>,
 }
 
 /// A record as a store keeps it: the spec and the status are JSON, the kind is a value.

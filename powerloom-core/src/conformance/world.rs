@@ -75,6 +75,8 @@ pub fn record(org: OrgId, kind: KindName, name: &str) -> RecordRow {
         stage: Stage::Live,
         created_at: at(0),
         updated_at: at(0),
+        labels: Default::default(),
+        managed: Default::default(),
     };
     let spec = json!({"text": "ä \u{0} \"x\" 😀", "number": 1.5, "large": u64::MAX});
     RecordRow { kind, meta, spec, status: json!(null), unique_key: name.to_owned(), refs: Vec::new() }

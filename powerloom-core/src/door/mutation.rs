@@ -4,6 +4,7 @@ use crate::approval::{ApprovalId, Ballot};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::id::{ResourceId, SessionId};
+use crate::labels::Labels;
 use crate::manifest::Plan;
 use crate::name::Name;
 use crate::permission::PermissionPattern;
@@ -12,6 +13,7 @@ use crate::record::{KindName, ResourceKey};
 use crate::session::record::InvokeMode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// The version of the serialized form; another one is refused.
 pub const MUTATION_VERSION: u32 = 1;
@@ -34,6 +36,13 @@ pub const MUTATION_VERSION: u32 = 1;
 pub struct Mutation {
     /// The version of this form.
     pub v: u32,
+    /// Of a create or an update: all the labels the record is to have. Absent: those it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Labels>,
+    /// Of a create or an update: all the spec fields that the set named by the label `owner` manages from now on. Those
+    /// the change carries count as applied by it, as do those that were not managed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed: Option<BTreeSet<String>>,
     /// What is to happen.
     #[serde(flatten)]
     pub action: Action,
@@ -41,7 +50,7 @@ pub struct Mutation {
 
 impl From<Action> for Mutation {
     fn from(action: Action) -> Self {
-        Self { v: MUTATION_VERSION, action }
+        Self { v: MUTATION_VERSION, labels: None, managed: None, action }
     }
 }
 

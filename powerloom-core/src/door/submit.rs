@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::door::caller::Caller;
 use crate::door::judge::Held;
+use crate::door::marks::Marks;
 use crate::door::mutation::{MUTATION_VERSION, Mutation};
 use crate::door::outcome::{Applied, Outcome};
 use crate::door::pass::pass;
@@ -179,6 +180,7 @@ impl Plane {
             idempotency: None,
             unanswered: false,
             relied_on: Vec::new(),
+            marks: Marks::of(mutation)?,
         })
     }
 

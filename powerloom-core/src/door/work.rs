@@ -9,6 +9,7 @@ use crate::digest::Digest;
 use crate::door::authorizer::AccessRequest;
 use crate::door::caller::Caller;
 use crate::door::judge::Held;
+use crate::door::marks::Marks;
 use crate::door::outcome::Outcome;
 use crate::error::{Conflict, Error, Result};
 use crate::id::{ResourceId, SessionId};
@@ -157,6 +158,8 @@ pub(crate) struct Work<'a> {
     pub(crate) unanswered: bool,
     /// Grants the pass was allowed by; they must still be there when it commits.
     pub(crate) relied_on: Vec<ResourceKey>,
+    /// What the change says beside the spec.
+    pub(crate) marks: Marks,
 }
 
 impl<'a> Work<'a> {

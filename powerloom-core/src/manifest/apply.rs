@@ -6,14 +6,14 @@ use crate::door::outcome::Outcome;
 use crate::error_kind::ErrorKind;
 use crate::id::ResourceId;
 use crate::manifest::filled::Unready;
-use crate::manifest::plan::{PLAN_VERSION, Plan, Step, Verb};
-use crate::manifest::report::{Report, StepResult};
+use crate::manifest::plan::{Clash, PLAN_VERSION, Plan, Step, Verb};
+use crate::manifest::report::{Line, Report, StepResult};
 use crate::manifest::target::Target;
 use crate::record::{KindName, ResourceKey, Schema};
 use crate::resource::mcp_deployment::McpDeployment;
 use crate::resource::mcp_server::McpServer;
 use async_trait::async_trait;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The way to the door, for one organization and one caller.
 ///
@@ -88,16 +88,24 @@ impl ApplyOptions {
 pub async fn apply<S: Submit + ?Sized>(plan: &Plan, door: &S, options: ApplyOptions) -> Report {
     let mut run = Run { door, options, made: BTreeMap::new() };
     let mut report = Report::default();
+    let mut done: BTreeSet<&Target> = BTreeSet::new();
     let unfit = unfit(plan, options);
     for step in &plan.steps {
         let result = match &unfit {
             Some(refusal) => refusal.clone(),
-            None => match step.depends_on.iter().find(|on| !report.is_done(on)) {
+            None => match step.depends_on.iter().find(|on| !done.contains(on)) {
                 Some(on) => StepResult::Skipped { dependency: on.clone() },
                 None => run.step(step).await,
             },
         };
-        report.push(step.target.clone(), result);
+        if result.is_done() {
+            done.insert(&step.target);
+        }
+        let left = step.clashes.iter().filter_map(|clash| match clash {
+            Clash::Field { field, .. } => Some(field.clone()),
+            Clash::Owner { .. } => None,
+        });
+        report.lines.push(Line { target: step.target.clone(), result, left: left.collect() });
     }
     report
 }
@@ -134,6 +142,9 @@ type Ended<T> = Result<T, StepResult>;
 
 impl<S: Submit + ?Sized> Run<'_, S> {
     async fn step(&mut self, step: &Step) -> StepResult {
+        if let Some(other @ Clash::Owner { .. }) = step.clashes.first() {
+            return StepResult::Failed { kind: ErrorKind::Conflict, message: other.to_string() };
+        }
         let result = match step.verb {
             Verb::Noop => self.unchanged(step).await,
             Verb::Create => self.create(step).await.map(|id| StepResult::Created { id }),

@@ -1,5 +1,6 @@
 //! A document whose form is checked: its kind, where it lives, and the fields it carries.
 
+use crate::labels::Labels;
 use crate::manifest::fault::Location;
 use crate::ou_path::OuPath;
 use crate::record::KindName;
@@ -52,6 +53,8 @@ pub struct Document {
     pub ou: Option<Given<OuPath>>,
     /// `metadata.name`.
     pub name: Option<Given<String>>,
+    /// `metadata.labels`: all the labels it is to have; `null` is none.
+    pub labels: Option<Given<Labels>>,
     /// All other fields by their manifest names, in the form in which they are written and in one spelling.
     pub fields: BTreeMap<&'static str, Given<Value>>,
 }

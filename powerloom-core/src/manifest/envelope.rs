@@ -1,6 +1,7 @@
 //! Reads the envelope of a document: `apiVersion`, `kind`, `metadata`, `spec` (row P20), strict in every field.
 
 use crate::invalid::{Invalid, shown};
+use crate::labels::Labels;
 use crate::manifest::document::{API_VERSION, API_VERSIONS, Document, Given};
 use crate::manifest::fault::{Location, ManifestErrors, Problem, Warning};
 use crate::manifest::form;
@@ -83,6 +84,7 @@ impl<'a> Envelope<'a> {
             label: self.label.clone().unwrap_or_default(),
             ou: None,
             name: None,
+            labels: None,
             fields: BTreeMap::new(),
         };
         self.fields(kind.as_ref(), metadata, Place::Metadata, &mut document);
@@ -185,9 +187,39 @@ impl<'a> Envelope<'a> {
         self.fault(entry.at, Problem::Unknown { field, known: known_text, nearest });
     }
 
-    /// `metadata.name`, `metadata.ou_path`, and of an OU `metadata.path`.
+    /// `metadata.labels`: text to text.
+    fn labels(&mut self, value: &Node, path: &str, document: &mut Document) {
+        let entries = match &value.content {
+            Content::Map(entries) => entries.as_slice(),
+            Content::Null => &[],
+            _ => {
+                self.fault(value.at, Invalid::new(path, value.describe(), "a mapping of text to text"));
+                return;
+            }
+        };
+        let mut labels = Labels::default();
+        for entry in entries {
+            let Some(text) = entry.value.text() else {
+                let allowed = "text (in quotes, if it looks like a number or a truth value)";
+                let field = format!("{path}.{}", shown(&entry.key));
+                self.fault(entry.value.at, Invalid::new(field, entry.value.describe(), allowed));
+                continue;
+            };
+            match labels.clone().with(entry.key.as_str(), text) {
+                Ok(more) => labels = more,
+                Err(invalid) => self.fault(entry.at, invalid.within("metadata")),
+            }
+        }
+        document.labels = Some(Given::new(labels, self.at(value.at)));
+    }
+
+    /// `metadata.name`, `metadata.ou_path`, `metadata.labels`, and of an OU `metadata.path`.
     fn home(&mut self, entry: &Entry, path: &str, document: &mut Document) {
         let value = &entry.value;
+        if entry.key == "labels" {
+            self.labels(value, path, document);
+            return;
+        }
         let Some(text) = value.text() else {
             self.fault(
                 value.at,
@@ -300,9 +332,9 @@ impl<'a> Envelope<'a> {
 /// The fields under `metadata` that every kind of such a home has.
 fn home_fields(kind: &dyn Kind) -> &'static [&'static str] {
     match kind.home() {
-        Home::Named if kind.name() == Ou::KIND => &["name", "ou_path", "path"],
-        Home::Named => &["name", "ou_path"],
-        Home::InOu | Home::Global => &["ou_path"],
-        Home::Derived => &[],
+        Home::Named if kind.name() == Ou::KIND => &["name", "ou_path", "path", "labels"],
+        Home::Named => &["name", "ou_path", "labels"],
+        Home::InOu | Home::Global => &["ou_path", "labels"],
+        Home::Derived => &["labels"],
     }
 }

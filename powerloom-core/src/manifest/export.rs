@@ -22,9 +22,20 @@ pub async fn export(
     records: &dyn Records,
     org: OrgId,
 ) -> Result<Vec<Value>, ResolveError> {
+    export_as(rows, catalogue, records, org, &|_| true).await
+}
+
+/// The same, naming only what `sees` allows.
+pub(crate) async fn export_as(
+    rows: &[RecordRow],
+    catalogue: &Catalogue,
+    records: &dyn Records,
+    org: OrgId,
+    sees: &(dyn Fn(&RecordRow) -> bool + Sync),
+) -> Result<Vec<Value>, ResolveError> {
     let mut live = Live::open(records, catalogue, org).await?.ok_or(ResolveError::NoSuchOrg { org })?;
     let mut names = Names::default();
-    live.names(rows, &mut names).await?;
+    live.names(rows, &mut names, sees).await?;
     let mut documents = Vec::new();
     for row in rows.iter().filter(|row| row.is_live() && !is_owned(row)) {
         let Ok(kind) = catalogue.kind(&row.kind) else { continue };

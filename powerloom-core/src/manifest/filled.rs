@@ -69,7 +69,7 @@ impl Step {
                 Action::Create { kind: self.target.kind.clone(), ou, name: self.name.clone(), spec }
             }
         };
-        Ok(action.into())
+        Ok(Mutation { labels: self.labels.clone(), managed: self.managed.clone(), ..action.into() })
     }
 
     /// The change that takes the resource out of use, as it was seen.

@@ -1,7 +1,9 @@
 //! Finds what exists: paths, names and addresses to records, and ids back to paths.
 
 use crate::id::{OrgId, ResourceId};
-use crate::manifest::written::Names;
+use crate::manifest::merge::identity_fields;
+use crate::manifest::target::Target;
+use crate::manifest::written::{Names, written};
 use crate::name::Email;
 use crate::ou_path::{OuPath, ResourcePath};
 use crate::record::{KindName, RecordRow, ResourceKey, Schema};
@@ -11,6 +13,7 @@ use crate::resource::ou::Ou;
 use crate::resource::skill_version::SkillVersion;
 use crate::resource::user::User;
 use crate::store::{OrgRow, Records, StoreResult};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Looks records of one organization up and remembers every answer, so that one plan sees one state of each.
@@ -132,11 +135,12 @@ impl<'a> Live<'a> {
         Ok(None)
     }
 
-    /// Learns how people call everything these records refer to, and the OUs they live in.
+    /// Learns how people call everything these records refer to, and the OUs they live in, as far as `sees` allows.
     pub(crate) async fn names<'r>(
         &mut self,
         rows: impl IntoIterator<Item = &'r RecordRow>,
         names: &mut Names,
+        sees: &(dyn Fn(&RecordRow) -> bool + Sync),
     ) -> StoreResult<()> {
         let mut keys: BTreeSet<ResourceKey> = BTreeSet::new();
         for row in rows {
@@ -150,7 +154,7 @@ impl<'a> Live<'a> {
             if names.text(key.id).is_some() {
                 continue;
             }
-            let Some(row) = self.row(&key).await? else { continue };
+            let Some(row) = self.row(&key).await?.filter(|row| sees(row)) else { continue };
             if row.kind == SkillVersion::KIND {
                 let number = row.spec.get("number").and_then(serde_json::Value::as_u64);
                 names.number(key.id, number.unwrap_or_default());
@@ -170,5 +174,34 @@ impl<'a> Live<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What a plan calls a record; `names` knows what it refers to.
+    pub(crate) async fn target(&mut self, row: &RecordRow, names: &Names) -> StoreResult<Target> {
+        let ou = match names.text(row.meta.ou) {
+            Some(path) => path.to_owned(),
+            None => self.ou_path(row.meta.ou).await?.map(String::from).unwrap_or_default(),
+        };
+        let Ok(kind) = self.catalogue.kind(&row.kind) else {
+            return Ok(Target::new(row.kind.clone(), row.meta.name.as_str()));
+        };
+        let parts = || {
+            let parts = identity_fields(kind.as_ref()).filter_map(|name| {
+                let field = kind.fields().iter().find(|field| field.name == name)?;
+                match written(&field.form, row.spec.get(field.spec)?, names) {
+                    Value::String(text) => Some(text),
+                    other => Some(other.to_string()),
+                }
+            });
+            parts.collect::<Vec<String>>().join("+")
+        };
+        let path = match kind.home() {
+            Home::Named if row.kind == Ou::KIND && row.meta.id == row.meta.ou => ou,
+            Home::Named => format!("{ou}/{}", row.meta.name),
+            Home::InOu => format!("{ou} {}", parts()),
+            Home::Global | Home::Derived if kind.manifest() => parts(),
+            Home::Global | Home::Derived => row.meta.name.clone(),
+        };
+        Ok(Target::new(row.kind.clone(), path))
     }
 }

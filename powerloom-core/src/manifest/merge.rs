@@ -43,6 +43,14 @@ pub(crate) fn merge(document: &mut Document, more: Document, errors: &mut Manife
         let what = format!("`metadata.ou_path` is `{}` here and `{}` at {}", other.value, one.value, one.at);
         errors.push(&other.at, Some(&label), Problem::Conflict { what });
     }
+    match (&document.labels, more.labels) {
+        (None, labels) => document.labels = labels,
+        (Some(first), Some(given)) if first.value != given.value => {
+            let what = format!("`labels` has another value at {}: one resource is declared once", first.at);
+            errors.push(&given.at, Some(&label), Problem::Conflict { what });
+        }
+        _ => {}
+    }
     for (name, given) in more.fields {
         match document.fields.get(name) {
             None => {

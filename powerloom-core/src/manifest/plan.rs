@@ -1,16 +1,15 @@
 //! A plan: what would be done, in which order, and why. Pure data; it can be kept, shown and applied later.
 
 use crate::id::{OrgId, ResourceId};
+use crate::labels::Labels;
+use crate::manifest::governance::Governance;
 use crate::manifest::target::Target;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::fmt;
+use std::collections::BTreeSet;
 
 /// The version of the serialized form; another one is refused when it is applied.
 pub const PLAN_VERSION: u32 = 1;
-
-/// Longest value the readable form shows, in characters.
-const MAX_SHOWN: usize = 72;
 
 /// What is to be done to a set of resources.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,8 +20,15 @@ pub struct Plan {
     pub v: u32,
     /// The organization it was made for.
     pub org: OrgId,
-    /// The steps: each comes after those it depends on.
+    /// The set of manifests it was made for, if it was made for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<String>,
+    /// The steps: each comes after those it depends on. What is pruned is shown first and done last: by then nothing
+    /// of the set refers to it any more.
     pub steps: Vec<Step>,
+    /// What belongs to the set and is in none of its documents; it stays, because no prune was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Target>,
 }
 
 /// What happens to one resource.
@@ -75,6 +81,44 @@ pub struct Step {
     /// The places of `payload` (and `/ou`, the OU) that hold the id of something this plan makes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holes: Vec<Hole>,
+    /// The labels it will have, all of them; absent: those it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Labels>,
+    /// The spec fields the set manages from now on; absent: as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed: Option<BTreeSet<String>>,
+    /// The fields that come under the set's management, or were changed by another to just what the set wants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopts: Vec<String>,
+    /// What is not done, because it is another's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clashes: Vec<Clash>,
+    /// What doing it will meet with, as far as that is known now. No part of the [digest](Plan::digest).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governance: Option<Governance>,
+}
+
+/// What a set wants and leaves alone, because somebody else has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "clash", rename_all = "snake_case", deny_unknown_fields)]
+#[expect(clippy::exhaustive_enums, reason = "whoever shows or applies a plan must know every clash")]
+pub enum Clash {
+    /// The resource belongs to another set: nothing is done to it.
+    Owner {
+        /// Which.
+        owner: String,
+    },
+    /// The field is not what the set applied last, nor what it wants now: the field is left as it is.
+    Field {
+        /// Its name in a manifest.
+        field: String,
+        /// What the set applied last.
+        applied: Value,
+        /// What somebody else made of it.
+        live: Value,
+        /// What the documents want.
+        wanted: Value,
+    },
 }
 
 /// A record as it was seen.
@@ -124,6 +168,35 @@ impl Plan {
     pub fn count(&self, verb: Verb) -> usize {
         self.steps.iter().filter(|step| step.verb == verb).count()
     }
+
+    /// Something the documents want is not done, because it is another's.
+    #[must_use]
+    pub fn has_clashes(&self) -> bool {
+        self.steps.iter().any(|step| !step.clashes.is_empty())
+    }
+}
+
+impl Step {
+    /// Nothing said yet of what is done to a resource.
+    pub(crate) fn new(target: Target, verb: Verb) -> Self {
+        Self {
+            target,
+            verb,
+            observed: None,
+            changes: Vec::new(),
+            reason: Vec::new(),
+            depends_on: Vec::new(),
+            payload: Map::new(),
+            ou: None,
+            name: None,
+            holes: Vec::new(),
+            labels: None,
+            managed: None,
+            adopts: Vec::new(),
+            clashes: Vec::new(),
+            governance: None,
+        }
+    }
 }
 
 impl Verb {
@@ -138,51 +211,4 @@ impl Verb {
             Self::Noop => "=",
         }
     }
-}
-
-/// One line per step and one per changed field, without colour; the last line counts.
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for step in &self.steps {
-            step.fmt(f)?;
-        }
-        let count = |verb| self.count(verb);
-        write!(
-            f,
-            "{} to create, {} to update, {} to replace, {} to archive, {} unchanged",
-            count(Verb::Create),
-            count(Verb::Update),
-            count(Verb::Replace),
-            count(Verb::Archive),
-            count(Verb::Noop)
-        )
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>3} {}", self.verb.sign(), self.target)?;
-        if !self.reason.is_empty() {
-            write!(f, " (cannot change in place: {})", self.reason.join(", "))?;
-        }
-        writeln!(f)?;
-        for Change { field, before, after } in &self.changes {
-            match (before.is_null(), after.is_null()) {
-                (true, _) => writeln!(f, "      + {field}: {}", brief(after))?,
-                (_, true) => writeln!(f, "      - {field}: {}", brief(before))?,
-                _ => writeln!(f, "      ~ {field}: {} -> {}", brief(before), brief(after))?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A value on one line: JSON escapes control characters, and what is long is cut.
-fn brief(value: &Value) -> String {
-    let text = value.to_string();
-    let mut short: String = text.chars().take(MAX_SHOWN).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
 }

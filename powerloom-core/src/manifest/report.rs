@@ -85,6 +85,9 @@ pub struct Line {
     /// What became of it.
     #[serde(flatten)]
     pub result: StepResult,
+    /// The fields that were left as they are, because somebody else has changed them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
 }
 
 /// What became of a plan, in the order of its steps.
@@ -99,21 +102,13 @@ impl Report {
     /// Every resource is now as wanted.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.lines.iter().all(|line| line.result.is_done())
+        self.lines.iter().all(|line| line.result.is_done() && line.left.is_empty())
     }
 
     /// What became of one resource.
     #[must_use]
     pub fn result(&self, target: &Target) -> Option<&StepResult> {
         self.lines.iter().find(|line| line.target == *target).map(|line| &line.result)
-    }
-
-    pub(crate) fn push(&mut self, target: Target, result: StepResult) {
-        self.lines.push(Line { target, result });
-    }
-
-    pub(crate) fn is_done(&self, target: &Target) -> bool {
-        self.result(target).is_some_and(StepResult::is_done)
     }
 }
 
@@ -125,6 +120,9 @@ impl fmt::Display for Report {
                 f.write_str("\n")?;
             }
             write!(f, "{}: {}", line.target, line.result)?;
+            if !line.left.is_empty() {
+                write!(f, "; left to others: {}", line.left.join(", "))?;
+            }
         }
         Ok(())
     }

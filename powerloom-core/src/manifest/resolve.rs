@@ -41,6 +41,32 @@ pub async fn resolve(
     records: &dyn Records,
     org: OrgId,
 ) -> Result<Resolved, ResolveError> {
+    let (mut live, wanted) = find(documents, catalogue, records, org).await?;
+    Ok(named(wanted, &mut live, org, &|_| true).await?)
+}
+
+/// How people call everything, as far as `sees` allows; what the documents name themselves is no secret.
+pub(crate) async fn named(
+    wanted: Vec<Wanted>,
+    live: &mut Live<'_>,
+    org: OrgId,
+    sees: &(dyn Fn(&RecordRow) -> bool + Sync),
+) -> StoreResult<Resolved> {
+    let mut names = Names::default();
+    live.names(wanted.iter().filter_map(|wanted| wanted.existing.as_ref()), &mut names, sees).await?;
+    for wanted in &wanted {
+        wanted.teach(&mut names);
+    }
+    Ok(Resolved { org, wanted, names })
+}
+
+/// Finds everything the documents name, and does not say yet how people call what that refers to.
+pub(crate) async fn find<'a>(
+    documents: Vec<Document>,
+    catalogue: &'a Catalogue,
+    records: &'a dyn Records,
+    org: OrgId,
+) -> Result<(Live<'a>, Vec<Wanted>), ResolveError> {
     let live = Live::open(records, catalogue, org).await?.ok_or(ResolveError::NoSuchOrg { org })?;
     let mut errors = ManifestErrors::default();
     let documents = gather(documents, catalogue, &mut errors);
@@ -60,14 +86,9 @@ pub async fn resolve(
         }
     }
 
-    let Lookup { mut live, errors, .. } = resolver.lookup;
+    let Lookup { live, errors, .. } = resolver.lookup;
     errors.into_result()?;
-    let mut names = Names::default();
-    live.names(wanted.values().filter_map(|wanted| wanted.existing.as_ref()), &mut names).await?;
-    for wanted in wanted.values() {
-        wanted.teach(&mut names);
-    }
-    Ok(Resolved { org, wanted: wanted.into_values().collect(), names })
+    Ok((live, wanted.into_values().collect()))
 }
 
 type Gathered = (Option<Target>, Arc<dyn Kind>, Document);
@@ -170,6 +191,7 @@ impl Resolver<'_> {
             label: document.label,
             ou,
             name: document.name.map(|given| given.value),
+            labels: document.labels,
             fields,
             existing,
             kind,

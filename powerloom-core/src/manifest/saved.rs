@@ -21,8 +21,8 @@ impl Plan {
     /// What approvers sign and an application may insist on: `SHA-256("powerloom/plan/v1\n" ‖ JCS(content))`.
     ///
     /// The content is everything that will be done and everything people are shown of it: organization, targets, verbs,
-    /// observed versions, fields, payloads, dependencies, conflicts. What the plan forecasts about permissions and
-    /// approvals is left out: a policy or a binding added later
+    /// observed versions, fields, payloads, labels, dependencies, clashes. What the plan forecasts about permissions and
+    /// approvals ([`Step::governance`](crate::manifest::Step::governance)) is left out: a policy or a binding added later
     /// changes who is asked, not what was agreed to.
     ///
     /// # Errors

@@ -8,13 +8,20 @@ use crate::error::Error;
 use crate::error_kind::ErrorKind;
 use crate::id::ResourceId;
 use crate::manifest::apply::Submit;
-use crate::manifest::diff::plan;
+use crate::manifest::diff::plan_as;
 use crate::manifest::document::Document;
+use crate::manifest::export::export_as;
+use crate::manifest::forecast::Forecaster;
 use crate::manifest::plan::Plan;
-use crate::manifest::resolve::resolve;
+use crate::manifest::prune::{self, strays};
+use crate::manifest::resolve::{find, named};
+use crate::manifest::set::SetOptions;
+use crate::manifest::sight::Sight;
 use crate::manifest::wanted::ResolveError;
 use crate::record::{KindName, RecordRow, ResourceKey, Stage};
+use crate::store::{RecordCursor, RecordQuery};
 use async_trait::async_trait;
+use serde_json::Value;
 use std::time::Duration;
 
 /// Plans and applies as a caller: nothing is shown that they may not read, and every step is authorized, gated and
@@ -50,7 +57,9 @@ impl<'a> Through<'a> {
     /// Plans `documents` against what is there.
     ///
     /// A plan tells what a record holds, be it only that it is as wanted; the caller must be allowed to read each
-    /// record it is made from. [`resolve`] and [`plan`](crate::manifest::plan()) alone judge no permission.
+    /// record it is made from. [`resolve`](crate::manifest::resolve()) and
+    /// [`plan`](crate::manifest::plan()) alone judge no permission. What a record refers to and the caller may not read is
+    /// named by its id. Each step says what it will meet with: see [`Governance`](crate::manifest::Governance).
     ///
     /// # Errors
     /// [`PlanError::Resolve`] for documents that cannot be resolved, [`PlanError::Refused`] for records the caller may
@@ -59,16 +68,99 @@ impl<'a> Through<'a> {
     /// # Cancel safety
     /// Reads only.
     pub async fn plan(&self, documents: Vec<Document>) -> Result<Plan, PlanError> {
-        let (catalogue, store) = (self.control_plane.catalogue(), self.control_plane.store());
-        let resolved = resolve(documents, catalogue, store.as_ref(), self.caller.org).await?;
-        let plan = plan(&resolved).map_err(ResolveError::from)?;
-        for step in &plan.steps {
-            if let Some(observed) = step.observed {
-                let key = ResourceKey { kind: step.target.kind.clone(), id: observed.id };
-                self.control_plane.get(self.caller, &key).await?;
+        self.plan_as(documents, None).await
+    }
+
+    /// Plans the documents of a set, all of them: it owns what they declare, and remembers what it applied.
+    ///
+    /// What the set declared once and does not any more is named in [`Plan::left`], or archived if the options say so;
+    /// what the caller may not read is not among it. What belongs to another set, and fields that somebody else has
+    /// changed, are left alone unless the options take them: the steps name them as
+    /// [clashes](crate::manifest::Step::clashes).
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan).
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    ///
+    /// # Examples
+    /// ```
+    /// use powerloom_core::control_plane::ControlPlane;
+    /// use powerloom_core::manifest::{ApplyOptions, ParseMode, SetOptions, Through, apply, parse};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let loom = ControlPlane::builder(powerloom_store::open("memory:").await?).build();
+    /// let acme = loom.bootstrap(&"acme".parse()?, &"admin@acme.com".parse()?).await?;
+    /// let admin = acme.admin_caller();
+    /// let through = Through::new(&loom, &admin);
+    /// let read = |text: &str| parse("skills.yaml", text, ParseMode::Lenient, loom.catalogue());
+    ///
+    /// let lint = "{kind: Skill, metadata: {name: lint, ou_path: /acme}}\n";
+    /// let plan = through.plan_set(read(lint)?.documents, &SetOptions::new("skills")?).await?;
+    /// assert!(apply(&plan, &through, ApplyOptions::default()).await.is_complete());
+    ///
+    /// // The file does not declare it any more.
+    /// let plan = through.plan_set(Vec::new(), &SetOptions::new("skills")?).await?;
+    /// assert_eq!(plan.left[0].to_string(), "Skill /acme/lint");
+    /// let plan = through.plan_set(Vec::new(), &SetOptions::new("skills")?.prune()).await?;
+    /// assert_eq!(plan.to_string(), "  - Skill /acme/lint\n0 to create, 0 to update, 0 to replace, 1 to archive, 0 unchanged");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn plan_set(&self, documents: Vec<Document>, options: &SetOptions) -> Result<Plan, PlanError> {
+        self.plan_as(documents, Some(options)).await
+    }
+
+    async fn plan_as(&self, documents: Vec<Document>, set: Option<&SetOptions>) -> Result<Plan, PlanError> {
+        let (catalogue, store) = (self.control_plane.catalogue(), self.control_plane.store().as_ref());
+        let org = self.caller.org;
+        let (mut live, wanted) = find(documents, catalogue, store, org).await?;
+        let mut sight = Sight::open(self.control_plane, self.caller).await?;
+        for row in wanted.iter().filter_map(|wanted| wanted.existing.as_ref()) {
+            if !sight.reads(row) {
+                // Somebody or somewhere may be too new for the data at hand.
+                self.control_plane.get(self.caller, &row.key()).await?;
+                sight = Sight::open(self.control_plane, self.caller).await?;
             }
         }
+        let resolved =
+            named(wanted, &mut live, org, &|row| sight.names(row)).await.map_err(ResolveError::from)?;
+        let mut plan = plan_as(&resolved, set).map_err(ResolveError::from)?;
+        if let Some(set) = set {
+            let strays = strays(&set.owner, &resolved, catalogue, store, |row| sight.reads(row)).await;
+            prune::add(&mut plan, &strays.map_err(ResolveError::from)?, &resolved, set.prune);
+        }
+        Forecaster::open(self.control_plane, self.caller, &sight).await?.govern(&mut plan).await?;
         Ok(plan)
+    }
+
+    /// The documents that would declare everything the caller may read, by kind and name (row P29).
+    ///
+    /// What a record refers to and the caller may not read is named by its id: such a document cannot be applied.
+    ///
+    /// # Errors
+    /// Those of the store.
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    pub async fn export(&self) -> Result<Vec<Value>, PlanError> {
+        let mut query = RecordQuery::default();
+        let mut rows = Vec::new();
+        loop {
+            let page = self.control_plane.list(self.caller, &query).await?;
+            let Some(last) = page.last() else { break };
+            query.after = Some(RecordCursor {
+                kind: last.kind.clone(),
+                name: last.meta.name.clone(),
+                id: last.meta.id,
+            });
+            rows.extend(page);
+        }
+        let sight = Sight::open(self.control_plane, self.caller).await?;
+        let (catalogue, store) = (self.control_plane.catalogue(), self.control_plane.store());
+        Ok(export_as(&rows, catalogue, store.as_ref(), self.caller.org, &|row| sight.names(row)).await?)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::error_kind::ErrorKind;
 use crate::id::OrgId;
+use crate::labels::Labels;
+use crate::manifest::document::Given;
 use crate::manifest::fault::{Location, ManifestErrors};
 use crate::manifest::link::{Bound, Link};
 use crate::manifest::target::Target;
@@ -31,6 +33,7 @@ pub(crate) struct Wanted {
     pub(crate) ou: Option<Link>,
     /// Its name, where the author chooses it.
     pub(crate) name: Option<String>,
+    pub(crate) labels: Option<Given<Labels>>,
     pub(crate) fields: Vec<WantedField>,
     pub(crate) existing: Option<RecordRow>,
 }

@@ -112,6 +112,9 @@ pub fn to_manifest(kind: &dyn Kind, row: &RecordRow, ou: &OuPath, names: &Names)
         }
         Home::Derived => {}
     }
+    if !row.meta.labels.is_empty() {
+        metadata.insert("labels".to_owned(), json!(row.meta.labels));
+    }
     let mut spec = Map::new();
     for field in kind.fields() {
         let value = row.spec.get(field.spec).unwrap_or(&Value::Null);

@@ -32,6 +32,7 @@ mod idempotency;
 mod input;
 mod isolation;
 mod kinds;
+mod labels;
 mod ous;
 mod policies;
 mod races;

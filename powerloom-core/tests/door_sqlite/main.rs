@@ -54,6 +54,8 @@ mod input;
 mod isolation;
 #[path = "../door/kinds.rs"]
 mod kinds;
+#[path = "../door/labels.rs"]
+mod labels;
 #[path = "../door/ous.rs"]
 mod ous;
 #[path = "../door/policies.rs"]

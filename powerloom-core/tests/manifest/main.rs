@@ -12,8 +12,13 @@
 mod applying;
 mod bad;
 mod examples;
+mod governed;
+mod house;
+mod moving;
 mod planning;
 mod reading;
+mod round;
 mod saved;
+mod sets;
 mod through;
 mod world;

@@ -1,18 +1,12 @@
 //! The same through the real door: a control plane over a store in memory.
 
+use crate::house::House;
 use crate::planning::{BASE, EVERY_KIND};
-use powerloom_core::control_plane::ControlPlane;
-use powerloom_core::door::caller::Caller;
-use powerloom_core::entropy::SystemEntropy;
 use powerloom_core::error_kind::ErrorKind;
-use powerloom_core::manifest::{
-    ApplyOptions, ParseMode, Plan, Report, StepResult, Through, Verb, apply, parse, plan, resolve,
-};
+use powerloom_core::manifest::{ApplyOptions, StepResult, Verb};
 use powerloom_core::record::{Schema, Stage};
 use powerloom_core::resource::agent::Agent;
-use powerloom_core::secret::MemoryKeys;
 use powerloom_core::store::{Commit, RecordQuery, Write};
-use std::sync::Arc;
 use std::time::Duration;
 
 const EXAMPLES: [&str; 7] = [
@@ -25,30 +19,7 @@ const EXAMPLES: [&str; 7] = [
     include_str!("../../../examples/manifests/pg-writer-credential.yaml"),
 ];
 
-struct House {
-    cp: ControlPlane,
-    admin: Caller,
-}
-
 impl House {
-    async fn new() -> Self {
-        let store = powerloom_store::open("memory:").await.unwrap();
-        let cp = ControlPlane::builder(store).keys(Arc::new(MemoryKeys::generate(&SystemEntropy))).build();
-        let org = cp.bootstrap(&"acme".parse().unwrap(), &"admin@acme.com".parse().unwrap()).await.unwrap();
-        Self { admin: org.admin_caller(), cp }
-    }
-
-    async fn plan(&self, text: &str) -> Plan {
-        let parsed = parse("test.yaml", text, ParseMode::Lenient, self.cp.catalogue()).unwrap();
-        let store = self.cp.store();
-        let resolved = resolve(parsed.documents, self.cp.catalogue(), store.as_ref(), self.admin.org).await;
-        plan(&resolved.unwrap_or_else(|error| panic!("{error}"))).unwrap_or_else(|errors| panic!("{errors}"))
-    }
-
-    async fn apply(&self, plan: &Plan, options: ApplyOptions) -> Report {
-        apply(plan, &Through::new(&self.cp, &self.admin), options).await
-    }
-
     /// What the reconciler does once the runtime has archived an agent.
     async fn archive_on_the_runtime(&self, name: &str) {
         let store = self.cp.store();
@@ -67,13 +38,6 @@ impl House {
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-    }
-
-    async fn declare(&self, text: &str) {
-        let report = self.apply(&self.plan(text).await, ApplyOptions::default()).await;
-        assert!(report.is_complete(), "{report}");
-        let again = self.plan(text).await;
-        assert!(again.is_noop(), "{again}");
     }
 }
 

@@ -98,6 +98,8 @@ impl World {
                 stage: Stage::Live,
                 created_at: now,
                 updated_at: now,
+                labels: Default::default(),
+                managed: Default::default(),
             },
             unique_key: self.rules(kind).unique_key(ou, name),
             spec,

@@ -9,6 +9,7 @@ use crate::door::work::{Draft, Step, Work, refuse_archived};
 use crate::error::{Conflict, Error, Result};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
+use crate::labels::Labels;
 use crate::permission::{Permission, PermissionPattern};
 use crate::principal::Principal;
 use crate::record::{Metadata, RecordRow, ResourceKey, Schema, Stage};
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 /// The longest an API token may be good for, whatever the limits say: a year and a day.
 const MAX_LIFETIME: Duration = Duration::from_secs(366 * 24 * 3600);
+use serde_json::{Map, Value, json};
 
 /// What is asked of a new token.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +68,8 @@ pub(crate) async fn create_api_token(work: &mut Work<'_>, new: NewToken<'_>) -> 
             stage: Stage::Live,
             created_at: work.now,
             updated_at: work.now,
+            labels: Labels::default(),
+            managed: Map::new(),
         },
         status: value(&ApiTokenStatus { digest: new.digest, last_used_at: None })?,
         refs: kind.references(&spec)?.into_iter().map(|reference| reference.target).collect(),

@@ -2,10 +2,12 @@
 
 use crate::audit::Change;
 use crate::authz_cache::binding_data;
+use crate::door::marks::tell;
 use crate::door::work::{AuthzEffect, Draft, Step, Work, find, refuse_archived};
 use crate::error::{Conflict, Error, Result};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
+use crate::labels::Labels;
 use crate::name::Name;
 use crate::record::{KindName, Metadata, Record, RecordRow, ResourceKey, Schema, Stage};
 use crate::resource::agent::{Agent, SkillPin};
@@ -40,7 +42,7 @@ pub(crate) async fn create(
     let id = ResourceId::generate(work.now, work.plane.entropy.as_ref());
     let rows = work.referred(&references).await?;
     let (ou, home) = home_of(work, &kind, ou, &references, &rows).await?;
-    let row = RecordRow {
+    let mut row = RecordRow {
         kind: kind.name(),
         meta: Metadata {
             id,
@@ -52,12 +54,15 @@ pub(crate) async fn create(
             stage: Stage::Live,
             created_at: work.now,
             updated_at: work.now,
+            labels: Labels::default(),
+            managed: Map::new(),
         },
         unique_key: kind.unique_key(ou, &name),
         refs: references.iter().map(|reference| reference.target.clone()).collect(),
         status: Value::Null,
         spec,
     };
+    work.marks.set(kind.as_ref(), &mut row.meta, &row.spec, &Map::new())?;
 
     work.about(&kind.name(), id, "create", ou);
     work.require(kind.permissions().create, ou)?;
@@ -111,6 +116,7 @@ async fn finish(
         }
     }
     draft.change.after = json!({ "name": row.meta.name, "ou": work.path(row.meta.ou), "spec": row.spec });
+    tell(None, &row.meta, &mut draft.change);
     draft.record = Some(row.clone());
     work.desire(&puts, &mut draft).await?;
     draft.write.extend(puts.into_iter().map(|row| Write::PutRecord(Box::new(row))));
@@ -201,6 +207,9 @@ fn owned_registration(work: &Work<'_>, deployment: &RecordRow) -> Result<RecordR
     let kind = work.plane.catalogue.kind(&McpServer::KIND)?;
     let meta = Metadata {
         id: ResourceId::generate(work.now, work.plane.entropy.as_ref()),
+        // It belongs to the deployment, not to a set of manifests.
+        labels: Labels::default(),
+        managed: Map::new(),
         ..deployment.meta.clone()
     };
     let display_name = deployment.spec.get("display_name").and_then(Value::as_str).map(str::to_owned);

@@ -5,6 +5,7 @@ use crate::door::work::{Draft, Step, Work, refuse_archived};
 use crate::error::{Error, Result};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
+use crate::labels::Labels;
 use crate::permission::Permission;
 use crate::record::{Metadata, Record, RecordRow, ResourceKey, Schema, Stage};
 use crate::resource::credential::{Credential, CredentialStatus};
@@ -12,7 +13,7 @@ use crate::resource::mcp_server::McpServer;
 use crate::resource::vault::{Vault, VaultSpec};
 use crate::secret::{Fingerprint, SealContext, SealedSecret, mint_bearer};
 use crate::store::{Precondition, Write};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 impl Work<'_> {
     /// Gives a new credential its bearer and, if it is the agent's first, the agent its vault.
@@ -92,6 +93,8 @@ impl Work<'_> {
                 version: 1,
                 generation: 1,
                 stage: Stage::Live,
+                labels: Labels::default(),
+                managed: Map::new(),
                 ..credential.meta.clone()
             },
             spec,

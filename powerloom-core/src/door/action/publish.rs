@@ -7,6 +7,7 @@ use crate::door::work::{Draft, Step, Work, refuse_archived};
 use crate::error::{Error, Result};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
+use crate::labels::Labels;
 use crate::permission::Permission;
 use crate::record::{Metadata, Record, RecordRow, Schema, Stage};
 use crate::resource::skill::{CurrentVersion, Skill, SkillStatus};
@@ -15,7 +16,7 @@ use crate::skill_tree::SkillTree;
 use crate::store::{Precondition, Write};
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Checks and writes a `publish`. Files that are the current version already change nothing; files that are an
 /// older version make that one current again.
@@ -111,6 +112,8 @@ fn version_row(work: &Work<'_>, skill: &RecordRow, spec: &SkillVersionSpec) -> R
             stage: Stage::Live,
             created_at: work.now,
             updated_at: work.now,
+            labels: Labels::default(),
+            managed: Map::new(),
             ..skill.meta.clone()
         },
         spec,

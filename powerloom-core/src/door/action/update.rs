@@ -2,6 +2,7 @@
 
 use crate::audit::Change;
 use crate::door::action::create::check_attachments;
+use crate::door::marks::tell;
 use crate::door::work::{AuthzEffect, Draft, Step, Work, refuse_archived, refuse_own_actions};
 use crate::error::{Conflict, Error, Result};
 use crate::invalid::Invalid;
@@ -45,13 +46,14 @@ pub(crate) async fn change(
     // Only what is new must be permitted and live: what was attached earlier stays.
     let new: Vec<Reference> =
         references.iter().filter(|new| !old.iter().any(|old| old.target == new.target)).cloned().collect();
-    let next = RecordRow {
+    let mut next = RecordRow {
         refs: kept_refs(&row, &old)
             .chain(references.iter().map(|reference| reference.target.clone()))
             .collect(),
         spec,
         ..row.clone()
     };
+    work.marks.set(kind.as_ref(), &mut next.meta, &next.spec, patch)?;
 
     let rows = work.referred(&new).await?;
     work.require_use(&new, &rows).await?;
@@ -63,7 +65,7 @@ pub(crate) async fn change(
     if let Some(expected) = expect.filter(|expected| *expected != row.meta.version) {
         return Err(Error::VersionMismatch { key: row.key(), expected, found: row.meta.version }.into());
     }
-    if next.spec == row.spec {
+    if next.spec == row.spec && next.meta == row.meta {
         return Ok(Draft::unchanged(row));
     }
     check_attachments(&next, &work.plane.store.records(work.org.id, &next.refs).await?)?;
@@ -77,15 +79,20 @@ async fn put(
     mut next: RecordRow,
     new: &[Reference],
 ) -> Step<Draft> {
+    let is_new_spec = row.spec != next.spec;
     next.meta.version += 1;
-    next.meta.generation += 1;
+    next.meta.generation += u64::from(is_new_spec);
     next.meta.updated_at = work.now;
     let (before, after) = difference(&row.spec, &next.spec);
-    let mut draft = Draft::new(Some(next.clone()), Change { before, after, ..Change::default() });
+    let mut change = Change { before, after, ..Change::default() };
+    tell(Some(&row.meta), &next.meta, &mut change);
+    let mut draft = Draft::new(Some(next.clone()), change);
     draft.prior = Some(row.spec.clone());
     draft.expect.push(Precondition::RecordVersion { key: row.key(), version: row.meta.version });
     draft.expect.extend(new.iter().map(|reference| Precondition::Live(reference.target.clone())));
     let decisive = match kind.authz() {
+        // Labels decide nothing.
+        _ if !is_new_spec => false,
         AuthzPart::None => false,
         AuthzPart::Subject(fields) => fields.iter().any(|field| row.spec.get(field) != next.spec.get(field)),
         AuthzPart::Grant => true,
@@ -95,7 +102,9 @@ async fn put(
         draft.authz = AuthzEffect::Other;
         draft.write.push(Write::BumpAuthzEpoch);
     }
-    work.desire(std::slice::from_ref(&next), &mut draft).await?;
+    if is_new_spec {
+        work.desire(std::slice::from_ref(&next), &mut draft).await?;
+    }
     draft.write.push(Write::PutRecord(Box::new(next)));
     Ok(draft)
 }

@@ -1,0 +1,68 @@
+//! What happens between plan and apply: nothing that moved is overwritten (sem. 2.3.7), at the real door.
+
+use crate::house::House;
+use crate::planning::BASE;
+use powerloom_core::door::mutation::Action;
+use powerloom_core::error_kind::ErrorKind;
+use powerloom_core::manifest::{ApplyOptions, Plan, Report, StepResult};
+
+const OTHER: &str = "{kind: Skill, metadata: {name: other, ou_path: /acme}}";
+
+fn failed(report: &Report, target: &str) -> (ErrorKind, String) {
+    let line = report.lines.iter().find(|line| line.target.to_string() == target);
+    match line.map(|line| &line.result) {
+        Some(StepResult::Failed { kind, message }) => (*kind, message.clone()),
+        _ => panic!("{report}"),
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_was_taken_meanwhile_is_not_taken_again() {
+    let house = House::new().await;
+    let plan = house.plan(OTHER).await;
+    house.declare(OTHER).await;
+    let (kind, message) = failed(&house.apply(&plan, ApplyOptions::default()).await, "Skill /acme/other");
+    assert_eq!(
+        (kind, message.as_str()),
+        (ErrorKind::Conflict, "a Skill called `other` exists there already")
+    );
+}
+
+#[tokio::test]
+async fn what_a_step_refers_to_and_was_archived_meanwhile_is_a_conflict() {
+    let house = House::new().await;
+    house.declare(BASE).await;
+    house.declare(OTHER).await;
+    let agent =
+        "{kind: Agent, metadata: {name: helper, ou_path: /acme/eng/web}, spec: {skills: [lint, other]}}";
+    let alone = house.plan(agent).await;
+    let together = house.plan(&format!("{agent}\n---\n{OTHER}")).await;
+    let target = house.row("Skill", "other").await.key();
+    house.cp.submit(&house.admin, Action::Archive { target, expect: None }).await.unwrap();
+
+    let helper = "Agent /acme/eng/web/helper";
+    let (kind, message) = failed(&house.apply(&alone, ApplyOptions::default()).await, helper);
+    assert_eq!((kind, message.contains("`other` is archived")), (ErrorKind::Conflict, true), "{message}");
+    let report = house.apply(&together, ApplyOptions::default()).await;
+    assert_eq!(failed(&report, "Skill /acme/other").0, ErrorKind::Conflict);
+    assert!(matches!(report.lines[1].result, StepResult::Skipped { .. }), "{report}");
+    assert_eq!(house.row("Agent", "helper").await.meta.version, 1);
+}
+
+/// A plan that was kept in a file, agreed to by its digest, and met by a change of somebody else's.
+#[tokio::test]
+async fn a_saved_plan_names_what_moved_since() {
+    let house = House::new().await;
+    house.declare(BASE).await;
+    let mine = "{kind: Skill, metadata: {name: lint, ou_path: /acme}, spec: {description: mine}}";
+    let plan = house.plan(mine).await;
+    let agreed = plan.digest().unwrap();
+    let read = Plan::load(&plan.save().unwrap()).unwrap();
+    assert_eq!(read.digest().unwrap(), agreed);
+    house.declare(&mine.replace("mine", "theirs")).await;
+    let report = house.apply(&read, ApplyOptions::default().digest(agreed)).await;
+    let (kind, message) = failed(&report, "Skill /acme/lint");
+    assert_eq!(kind, ErrorKind::VersionMismatch);
+    assert!(message.contains("has version 2, not 1"), "{message}");
+    assert_eq!(house.row("Skill", "lint").await.spec["description"], "theirs");
+}
