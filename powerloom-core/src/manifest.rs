@@ -13,6 +13,7 @@
 //! A partial document (row P27) leaves alone what it does not carry, and several documents of one resource add up.
 
 pub mod apply;
+mod asks;
 mod diff;
 pub mod document;
 mod envelope;

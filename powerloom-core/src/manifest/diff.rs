@@ -378,9 +378,11 @@ fn same_value(field: &Field, one: &Value, other: &Value) -> bool {
         return true;
     }
     match (&field.form, one, other) {
-        (Form::References(_) | Form::Skills | Form::Permissions | Form::Approvers, Value::Array(one), Value::Array(other))
-            if one.len() == other.len() =>
-        {
+        (
+            Form::References(_) | Form::Skills | Form::Permissions | Form::Approvers,
+            Value::Array(one),
+            Value::Array(other),
+        ) if one.len() == other.len() => {
             let sorted = |items: &[Value]| {
                 let mut items: Vec<String> = items.iter().map(Value::to_string).collect();
                 items.sort();

@@ -1,13 +1,17 @@
 //! Finds out what each step of a plan will meet with: rehearses it at the door where that is possible, and judges it by
 //! permissions and policies where it is not.
 
+use crate::approval::policy_set::PolicyQuestion;
+use crate::clock::Timestamp;
 use crate::control_plane::ControlPlane;
 use crate::door::caller::Caller;
 use crate::door::mutation::Mutation;
-use crate::door::work::Work;
+use crate::door::work::{Work, snake_case};
 use crate::error::{Error, Result};
 use crate::id::ResourceId;
-use crate::manifest::governance::{Governance, Ruling};
+use crate::labels::Labels;
+use crate::manifest::asks::Asks;
+use crate::manifest::governance::{Ask, Governance, Ruling};
 use crate::manifest::hole::OU;
 use crate::manifest::live::Live;
 use crate::manifest::plan::{Plan, Step, Verb};
@@ -16,13 +20,13 @@ use crate::manifest::target::Target;
 use crate::manifest::written::Names;
 use crate::ou_path::OuPath;
 use crate::permission::Permission;
-use crate::record::{Record, RecordRow, ResourceKey, Schema};
+use crate::record::{Metadata, Record, RecordRow, ResourceKey, Schema, Stage};
 use crate::resource::kind::{Home, Kind, Reference};
 use crate::resource::ou::Ou;
 use crate::resource::skill::Skill;
 use crate::resource::skill_grant::SkillAccessGrant;
 use crate::store::Write;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 
 pub(crate) struct Forecaster<'a> {
@@ -31,6 +35,7 @@ pub(crate) struct Forecaster<'a> {
     sight: &'a Sight<'a>,
     live: Live<'a>,
     names: Names,
+    asks: Asks,
 }
 
 impl<'a> Forecaster<'a> {
@@ -40,8 +45,10 @@ impl<'a> Forecaster<'a> {
         sight: &'a Sight<'a>,
     ) -> Result<Self> {
         let live = Live::open(control_plane.store().as_ref(), control_plane.catalogue(), caller.org).await?;
-        let live = live.ok_or_else(|| Error::not_found("organization", caller.org))?;
-        Ok(Self { control_plane, caller, sight, live, names: Names::default() })
+        let mut live = live.ok_or_else(|| Error::not_found("organization", caller.org))?;
+        let (store, snapshot) = (control_plane.store().as_ref(), &sight.snapshot);
+        let asks = Asks::load(store, caller.org, &mut live, snapshot, &|row| sight.names(row)).await?;
+        Ok(Self { control_plane, caller, sight, live, names: Names::default(), asks })
     }
 
     /// Says of every step what it will meet with.
@@ -79,14 +86,32 @@ impl<'a> Forecaster<'a> {
     /// What the door would do now.
     async fn rehearse(&mut self, step: &Step, mutation: &Mutation) -> Result<Governance> {
         let (control_plane, caller) = (self.control_plane, self.caller);
-        let (_work, draft) = match control_plane.plane.rehearse(caller, mutation).await {
+        let (work, draft) = match control_plane.plane.rehearse(caller, mutation).await {
             Ok(rehearsed) => rehearsed,
             Err(Error::Denied(decision)) => return Ok(denied(&decision)),
             // What is no answer about the change is none about the plan.
             Err(error @ (Error::Store(_) | Error::Internal { .. })) => return Err(error),
             Err(error) => return Ok(refused(error.code(), &error)),
         };
-        let mut governance = Governance::clear();
+        if draft.unchanged {
+            return Ok(Governance::clear());
+        }
+        let before = match step.seen() {
+            Ok((key, _)) => self.live.row(&key).await?.map(|row| row.spec).unwrap_or_default(),
+            Err(_) => Value::Null,
+        };
+        let question = PolicyQuestion {
+            kind: &work.subject.kind,
+            verb: &work.subject.verb,
+            action: mutation.action.word(),
+            ous: &work.subject.ous,
+            record: draft.record.as_ref(),
+            before: &before,
+            actor: &work.actor(),
+            delegated: caller.delegated_from_session.is_some(),
+        };
+        let asks = self.asks.of(&work.snapshot, &question);
+        let mut governance = Governance { asks, ..Governance::clear() };
         let itself = draft.record.as_ref().map(RecordRow::key);
         let mut written: HashMap<ResourceKey, RecordRow> = HashMap::new();
         let mut moved: Vec<ResourceKey> = Vec::new();
@@ -156,12 +181,14 @@ impl<'a> Forecaster<'a> {
         if !decision.is_allowed() {
             return Ok(Governance { is_forecast: true, ..denied(&decision) });
         }
-        if step.verb != Verb::Archive {
-            let before = row.as_ref().filter(|_| !is_new).map(|row| &row.spec);
-            if let Some(denial) = self.uses(step, kind.as_ref(), before).await? {
-                return Ok(Governance { is_forecast: true, ..denial });
-            }
+        let mut ous = vec![ou];
+        let before = row.as_ref().filter(|_| !is_new).map(|row| &row.spec);
+        if step.verb != Verb::Archive
+            && let Some(denial) = self.uses(step, kind.as_ref(), before, &mut ous).await?
+        {
+            return Ok(Governance { is_forecast: true, ..denial });
         }
+        governance.asks = self.asked(step, kind.as_ref(), before, &ous);
         if kind.on_runtime() {
             governance.dirty.push(step.target.clone());
         }
@@ -178,6 +205,52 @@ impl<'a> Forecaster<'a> {
             }
         }
         Ok(governance)
+    }
+
+    /// The policies that a step will probably meet: its references are not known yet, all else is.
+    fn asked(&self, step: &Step, kind: &dyn Kind, before: Option<&Value>, ous: &[ResourceId]) -> Vec<Ask> {
+        let (Some(ou), name) = (ous.first(), kind.name()) else { return Vec::new() };
+        let action = match step.verb {
+            Verb::Create | Verb::Replace => "create",
+            Verb::Update | Verb::Noop => "update",
+            Verb::Archive => "archive",
+        };
+        let id = step.target.provisional_id();
+        let leaf = step.target.path.rsplit('/').next().unwrap_or_default();
+        let record = RecordRow {
+            kind: name.clone(),
+            meta: Metadata {
+                id,
+                org: self.caller.org,
+                ou: *ou,
+                name: step.name.clone().unwrap_or_else(|| leaf.to_owned()),
+                version: 1,
+                generation: 1,
+                stage: Stage::Live,
+                created_at: Timestamp::from_micros(0),
+                updated_at: Timestamp::from_micros(0),
+                labels: Labels::default(),
+                managed: Map::new(),
+            },
+            spec: after(kind, step, before),
+            status: Value::Null,
+            unique_key: String::new(),
+            refs: Vec::new(),
+        };
+        let principal = &self.caller.principal;
+        let snapshot = &self.sight.snapshot;
+        let actor = snapshot.written(principal).map_or_else(|| principal.to_string(), ToString::to_string);
+        let question = PolicyQuestion {
+            kind: &name,
+            verb: &format!("{}.{action}", snake_case(name.as_str())),
+            action,
+            ous,
+            record: Some(&record),
+            before: before.unwrap_or(&Value::Null),
+            actor: &actor,
+            delegated: self.caller.delegated_from_session.is_some(),
+        };
+        self.asks.of(snapshot, &question)
     }
 
     /// Where something new will be judged: its OU, or the nearest one above it that exists.
@@ -215,12 +288,14 @@ impl<'a> Forecaster<'a> {
         Ok(None)
     }
 
-    /// The first reference the caller may not make (sem. 2.2.9); of a change, only new references are judged.
+    /// The first reference the caller may not make (sem. 2.2.9); of a change, only new references are judged. Adds the
+    /// OUs the references touch.
     async fn uses(
         &mut self,
         step: &Step,
         kind: &dyn Kind,
         before: Option<&Value>,
+        ous: &mut Vec<ResourceId>,
     ) -> Result<Option<Governance>> {
         let old = before.and_then(|spec| kind.references(spec).ok()).unwrap_or_default();
         for reference in references(kind, step, before) {
@@ -236,6 +311,7 @@ impl<'a> Forecaster<'a> {
                 },
             };
             let Some(ou) = ou else { continue };
+            ous.push(ou);
             let decision = self.sight.decide(permission, ou);
             if !decision.is_allowed() && !self.is_granted(permission, row.as_ref()).await? {
                 return Ok(Some(denied(&decision)));
@@ -265,10 +341,16 @@ impl<'a> Forecaster<'a> {
 
 /// What the spec will refer to.
 fn references(kind: &dyn Kind, step: &Step, before: Option<&Value>) -> Vec<Reference> {
+    kind.references(&after(kind, step, before)).unwrap_or_default()
+}
+
+/// The spec as it will be, with the ids that hold the places of what is not made yet.
+fn after(kind: &dyn Kind, step: &Step, before: Option<&Value>) -> Value {
     let mut spec = before.and_then(Value::as_object).cloned().unwrap_or_default();
     spec.extend(step.payload.clone());
     spec.retain(|_, value| !value.is_null());
-    kind.check(&Value::Object(spec)).and_then(|spec| kind.references(&spec)).unwrap_or_default()
+    let spec = Value::Object(spec);
+    kind.check(&spec).unwrap_or(spec)
 }
 
 /// What this plan makes, by the id that holds its place.

@@ -4,6 +4,7 @@
 
 use crate::manifest::target::Target;
 use crate::permission::Permission;
+use crate::resource::approval_policy::PolicyMode;
 use serde::{Deserialize, Serialize};
 
 /// What one step will meet with.
@@ -62,12 +63,12 @@ pub struct Ask {
     pub policy: String,
     /// The path of the OU it stands at.
     pub ou: String,
-    /// What it does: `require_approval`, `require_justification` or `warn`.
-    pub mode: String,
+    /// What it demands.
+    pub mode: PolicyMode,
     /// Who may approve, in the written form.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvers: Vec<String>,
-    /// How many of them must.
+    /// How many different people must, if the mode demands approval.
     pub quorum: u32,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::manifest::governance::{Ask, Governance, Ruling};
 use crate::manifest::plan::{Change, Clash, Plan, Step, Verb};
+use crate::resource::approval_policy::PolicyMode;
 use serde_json::Value;
 use std::fmt;
 
@@ -111,11 +112,13 @@ impl fmt::Display for Governance {
 impl fmt::Display for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { policy, ou, mode, approvers, quorum } = self;
-        write!(f, "{mode} by `{policy}` at {ou}")?;
-        if !approvers.is_empty() {
-            write!(f, ": {quorum} of {}", approvers.join(", "))?;
+        match mode {
+            PolicyMode::RequireApproval => {
+                write!(f, "waits for {quorum} of {} by `{policy}` of {ou}", approvers.join(", "))
+            }
+            PolicyMode::RequireJustification => write!(f, "needs a justification by `{policy}` of {ou}"),
+            PolicyMode::Warn => write!(f, "is noted by `{policy}` of {ou}"),
         }
-        Ok(())
     }
 }
 

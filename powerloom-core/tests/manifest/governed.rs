@@ -106,3 +106,62 @@ async fn a_plan_shows_nothing_the_caller_may_not_read() {
     let lint = house.row("Skill", "lint").await.meta.id;
     assert_eq!(plan.steps[0].changes[0].before, serde_json::json!([lint]), "the id, not the name: {plan}");
 }
+
+const POLICIES: &str = "
+kind: ApprovalPolicy
+metadata: {name: agents-need-two, ou_path: /acme}
+spec:
+  match: {resource_kinds: [Agent], condition: resource.spec.agent_kind == 'service'}
+  approvers: ['user:admin@acme.com', 'role:OrgAdmin', 'group:/acme/eng/board']
+  quorum: 2
+---
+{kind: ApprovalPolicy, metadata: {name: say-why, ou_path: /acme/eng}, spec: {match: {actions: [create]}, mode: require_justification}}
+---
+{kind: ApprovalPolicy, metadata: {name: noted, ou_path: /acme/eng}, spec: {match: {ou_depth: exact}, mode: warn}}
+";
+
+/// Sem. 2.8: every policy that will count is on the line, rehearsed and forecast alike, with whom it asks.
+#[tokio::test]
+async fn a_line_says_which_policies_will_ask_whom() {
+    let house = House::new().await;
+    house
+        .declare(&format!("{BASE}---\n{{kind: Group, metadata: {{name: board, ou_path: /acme/eng}}}}"))
+        .await;
+    house.declare(POLICIES).await;
+    let agent = |name: &str, ou: &str, kind: &str| {
+        format!(
+            "{{kind: Agent, metadata: {{name: {name}, ou_path: {ou}}}, spec: {{model: m, agent_kind: {kind}, \
+             owner_principal_ref: 'user:admin@acme.com'}}}}\n---\n"
+        )
+    };
+    let text = [
+        agent("here", "/acme/eng", "service"),
+        agent("below", "/acme/eng/new", "service"),
+        agent("above", "/acme", "user"),
+        "{kind: OU, metadata: {name: new, ou_path: /acme/eng}}\n---\n".to_owned(),
+        "{kind: Skill, metadata: {name: lint, ou_path: /acme}, spec: {description: other}}".to_owned(),
+    ]
+    .concat();
+    let plan = house.plan(&text).await;
+    insta::assert_snapshot!("policies", plan.to_string());
+    let policies = |target: &str| {
+        governance(&plan, target).asks.iter().map(|ask| ask.policy.as_str()).collect::<Vec<&str>>()
+    };
+    assert_eq!(policies("Agent /acme/eng/here"), ["agents-need-two", "noted", "say-why"]);
+    assert!(governance(&plan, "Agent /acme/eng/new/below").is_forecast);
+    assert_eq!(policies("Agent /acme/above"), [""; 0]);
+    let ask = &governance(&plan, "Agent /acme/eng/here").asks[0];
+    assert_eq!((ask.ou.as_str(), ask.quorum), ("/acme", 2));
+    assert_eq!(ask.approvers, ["group:/acme/eng/board", "role:OrgAdmin", "user:admin@acme.com"]);
+}
+
+/// What approvers sign is what will be done: whom a policy made meanwhile asks as well is no part of it.
+#[tokio::test]
+async fn a_policy_made_later_changes_no_digest() {
+    let house = House::new().await;
+    let before = house.plan(BASE).await;
+    house.declare("{kind: ApprovalPolicy, metadata: {name: all, ou_path: /acme}, spec: {match: {}, approvers: ['role:OrgAdmin']}}").await;
+    let after = house.plan(BASE).await;
+    assert_ne!(before, after);
+    assert_eq!(before.digest().unwrap(), after.digest().unwrap());
+}

@@ -17,12 +17,11 @@ use crate::resource::api_token::{ApiToken, ApiTokenSpec, ApiTokenStatus};
 use crate::resource::user::User;
 use crate::store::{Precondition, Write};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// The longest an API token may be good for, whatever the limits say: a year and a day.
 const MAX_LIFETIME: Duration = Duration::from_secs(366 * 24 * 3600);
-use serde_json::{Map, Value, json};
 
 /// What is asked of a new token.
 #[derive(Debug, Clone, Copy)]
