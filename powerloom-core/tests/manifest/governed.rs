@@ -73,7 +73,12 @@ async fn a_line_says_what_changes_on_the_runtime() {
     };
     let plan = house.plan(&agent("model: m-2")).await;
     assert_eq!(plan.steps[0].governance.as_ref().unwrap().dirty, [plan.steps[0].target.clone()]);
-    insta::assert_snapshot!(plan.to_string(), @"");
+    insta::assert_snapshot!(plan.to_string(), @r#"
+      ~ Agent /acme/eng/web/helper
+          ~ model: "m-1" -> "m-2"
+          > changes on the runtime: Agent /acme/eng/web/helper
+    0 to create, 1 to update, 0 to replace, 0 to archive, 0 unchanged
+    "#);
 
     house
         .declare(

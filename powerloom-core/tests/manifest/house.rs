@@ -5,7 +5,6 @@ use powerloom_core::door::caller::Caller;
 use powerloom_core::door::gate::Gate;
 use powerloom_core::door::mutation::Action;
 use powerloom_core::entropy::SystemEntropy;
-use powerloom_core::id::ResourceId;
 use powerloom_core::manifest::{
     ApplyOptions, Document, ParseMode, Plan, PlanError, Report, SetOptions, Through, apply, parse,
 };
@@ -18,7 +17,6 @@ use std::sync::Arc;
 pub struct House {
     pub cp: ControlPlane,
     pub admin: Caller,
-    pub root: ResourceId,
 }
 
 impl House {
@@ -38,7 +36,7 @@ impl House {
         }
         let cp = builder.build();
         let org = cp.bootstrap(&"acme".parse().unwrap(), &"admin@acme.com".parse().unwrap()).await.unwrap();
-        Self { admin: org.admin_caller(), root: org.root_ou, cp }
+        Self { admin: org.admin_caller(), cp }
     }
 
     pub fn documents(&self, text: &str) -> Vec<Document> {

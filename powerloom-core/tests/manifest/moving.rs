@@ -2,9 +2,13 @@
 
 use crate::house::House;
 use crate::planning::BASE;
+use async_trait::async_trait;
+use powerloom_core::door::gate::{Gate, Hold, Proposal, Verdict};
 use powerloom_core::door::mutation::Action;
+use powerloom_core::error::Result;
 use powerloom_core::error_kind::ErrorKind;
 use powerloom_core::manifest::{ApplyOptions, Plan, Report, StepResult};
+use std::sync::Arc;
 
 const OTHER: &str = "{kind: Skill, metadata: {name: other, ou_path: /acme}}";
 
@@ -65,4 +69,34 @@ async fn a_saved_plan_names_what_moved_since() {
     assert_eq!(kind, ErrorKind::VersionMismatch);
     assert!(message.contains("has version 2, not 1"), "{message}");
     assert_eq!(house.row("Skill", "lint").await.spec["description"], "theirs");
+}
+
+/// Holds every skill that is created.
+#[derive(Debug)]
+struct HoldSkills;
+
+#[async_trait]
+impl Gate for HoldSkills {
+    async fn judge(&self, proposal: &Proposal<'_>) -> Result<Verdict> {
+        Ok(match proposal.verb {
+            "skill.create" => {
+                Verdict::Hold(Hold { request_id: "req_1".into(), write: vec![], audit: vec![] })
+            }
+            _ => Verdict::Open,
+        })
+    }
+}
+
+/// Sem. 2.3.8, at the real door: a 202 skips what depends on it and nothing else.
+#[tokio::test]
+async fn what_waits_for_approval_at_the_door_skips_its_dependants() {
+    let house = House::gated(Arc::new(HoldSkills)).await;
+    let report = house.apply(&house.plan(BASE).await, ApplyOptions::default()).await;
+    insta::assert_snapshot!(format!("{report}").lines().map(|line| line.split(" (").next().unwrap()).collect::<Vec<_>>().join("\n"), @r"
+    OU /acme/eng: created
+    OU /acme/eng/web: created
+    Skill /acme/lint: waits for approval req_1
+    Agent /acme/eng/web/helper: skipped: it depends on Skill /acme/lint
+    ");
+    assert!(house.rows().await.iter().all(|row| row.meta.name != "lint" && row.meta.name != "helper"));
 }
