@@ -21,6 +21,7 @@ use crate::door::submit::SubmitOptions;
 use crate::door::work::{Draft, Work};
 use crate::error::{Conflict, Error, Result};
 use crate::id::ResourceId;
+use crate::labels::Labels;
 use crate::permission::Permission;
 use crate::plane::Plane;
 use crate::principal::Principal;
@@ -279,6 +280,8 @@ impl Plane {
                 stage: Stage::Live,
                 created_at: work.now,
                 updated_at: work.now,
+                labels: Labels::default(),
+                managed: Map::new(),
             },
             spec: to_json(spec)?,
             status: Value::Null,

@@ -16,13 +16,15 @@ use crate::door::action::rewrap::rewrap;
 use crate::door::action::submit_plan::submit_plan;
 use crate::door::action::update::update;
 use crate::door::action::vote::{Cast, vote};
-use crate::door::mutation::Action;
+use crate::door::marks::Marks;
+use crate::door::mutation::{Action, Mutation};
 use crate::door::work::{Draft, Step, Work};
 use crate::resource::agent::SkillPin;
 
-/// One pass: what the action checks and would write.
-pub(crate) async fn pass(work: &mut Work<'_>, action: &Action) -> Step<Draft> {
-    match action {
+/// One pass: what the change checks and would write.
+pub(crate) async fn pass(work: &mut Work<'_>, mutation: &Mutation) -> Step<Draft> {
+    work.marks = Marks::of(mutation)?;
+    match &mutation.action {
         Action::Create { kind, ou, name, spec } => create(work, kind, *ou, name.as_deref(), spec).await,
         Action::Update { target, expect, patch } => update(work, target, *expect, patch).await,
         Action::Archive { target, expect } => archive(work, target, *expect).await,

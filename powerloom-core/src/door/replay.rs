@@ -117,7 +117,7 @@ impl Plane {
                 return Ok(Err(Void { code: ErrorKind::VersionMismatch.code().to_owned(), reason }));
             }
         }
-        let outcome = Box::pin(pass(inner, &mutation.action)).await;
+        let outcome = Box::pin(pass(inner, mutation)).await;
         if outcome.is_ok() {
             let target = spec.resource_id.as_deref();
             let hash = payload_hash(inner, mutation, &spec.scope_ou, target, spec.base.as_ref())?;

@@ -103,7 +103,7 @@ impl Plane {
             let now = self.now();
             let mut work = self.work(caller, mutation, now).await?;
             work.idempotency.clone_from(&idempotency);
-            let answer = match pass(&mut work, &mutation.action).await {
+            let answer = match pass(&mut work, mutation).await {
                 Ok(draft) => self.settle(&work, mutation, draft, options).await,
                 Err(halt) => Err(halt),
             };
@@ -180,7 +180,7 @@ impl Plane {
             idempotency: None,
             unanswered: false,
             relied_on: Vec::new(),
-            marks: Marks::of(mutation)?,
+            marks: Marks::default(),
         })
     }
 
@@ -194,7 +194,7 @@ impl Plane {
         for _ in 0..self.limits.attempts {
             let now = self.now();
             let mut work = self.work(caller, mutation, now).await?;
-            match pass(&mut work, &mutation.action).await {
+            match pass(&mut work, mutation).await {
                 Ok(draft) => return Ok((work, draft)),
                 Err(Halt::Error(error)) => return Err(error),
                 Err(Halt::Outdated | Halt::Again | Halt::Replay(_)) => {

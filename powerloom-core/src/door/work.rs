@@ -184,6 +184,7 @@ impl<'a> Work<'a> {
             idempotency: None,
             unanswered: false,
             relied_on: Vec::new(),
+            marks: Marks::default(),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::approval::policy_set::PolicyQuestion;
 use crate::clock::Timestamp;
 use crate::control_plane::ControlPlane;
 use crate::door::caller::Caller;
+use crate::door::judge::matching;
 use crate::door::mutation::Mutation;
 use crate::door::work::{Work, snake_case};
 use crate::error::{Error, Result};
@@ -45,10 +46,8 @@ impl<'a> Forecaster<'a> {
         sight: &'a Sight<'a>,
     ) -> Result<Self> {
         let live = Live::open(control_plane.store().as_ref(), control_plane.catalogue(), caller.org).await?;
-        let mut live = live.ok_or_else(|| Error::not_found("organization", caller.org))?;
-        let (store, snapshot) = (control_plane.store().as_ref(), &sight.snapshot);
-        let asks = Asks::load(store, caller.org, &mut live, snapshot, &|row| sight.names(row)).await?;
-        Ok(Self { control_plane, caller, sight, live, names: Names::default(), asks })
+        let live = live.ok_or_else(|| Error::not_found("organization", caller.org))?;
+        Ok(Self { control_plane, caller, sight, live, names: Names::default(), asks: Asks::default() })
     }
 
     /// Says of every step what it will meet with.
@@ -96,21 +95,8 @@ impl<'a> Forecaster<'a> {
         if draft.unchanged {
             return Ok(Governance::clear());
         }
-        let before = match step.seen() {
-            Ok((key, _)) => self.live.row(&key).await?.map(|row| row.spec).unwrap_or_default(),
-            Err(_) => Value::Null,
-        };
-        let question = PolicyQuestion {
-            kind: &work.subject.kind,
-            verb: &work.subject.verb,
-            action: mutation.action.word(),
-            ous: &work.subject.ous,
-            record: draft.record.as_ref(),
-            before: &before,
-            actor: &work.actor(),
-            delegated: caller.delegated_from_session.is_some(),
-        };
-        let asks = self.asks.of(&work.snapshot, &question);
+        let met = if draft.ungated { Vec::new() } else { matching(&work, mutation, &draft) };
+        let asks = self.asks.of(&met, &mut self.live, self.sight).await?;
         let mut governance = Governance { asks, ..Governance::clear() };
         let itself = draft.record.as_ref().map(RecordRow::key);
         let mut written: HashMap<ResourceKey, RecordRow> = HashMap::new();
@@ -188,7 +174,7 @@ impl<'a> Forecaster<'a> {
         {
             return Ok(Governance { is_forecast: true, ..denial });
         }
-        governance.asks = self.asked(step, kind.as_ref(), before, &ous);
+        governance.asks = self.asked(step, kind.as_ref(), before, &ous).await?;
         if kind.on_runtime() {
             governance.dirty.push(step.target.clone());
         }
@@ -208,8 +194,14 @@ impl<'a> Forecaster<'a> {
     }
 
     /// The policies that a step will probably meet: its references are not known yet, all else is.
-    fn asked(&self, step: &Step, kind: &dyn Kind, before: Option<&Value>, ous: &[ResourceId]) -> Vec<Ask> {
-        let (Some(ou), name) = (ous.first(), kind.name()) else { return Vec::new() };
+    async fn asked(
+        &mut self,
+        step: &Step,
+        kind: &dyn Kind,
+        before: Option<&Value>,
+        ous: &[ResourceId],
+    ) -> Result<Vec<Ask>> {
+        let (Some(ou), name) = (ous.first(), kind.name()) else { return Ok(Vec::new()) };
         let action = match step.verb {
             Verb::Create | Verb::Replace => "create",
             Verb::Update | Verb::Noop => "update",
@@ -250,7 +242,9 @@ impl<'a> Forecaster<'a> {
             actor: &actor,
             delegated: self.caller.delegated_from_session.is_some(),
         };
-        self.asks.of(snapshot, &question)
+        let sight = self.sight;
+        let met = sight.policies.matching(snapshot, &question);
+        self.asks.of(&met, &mut self.live, sight).await
     }
 
     /// Where something new will be judged: its OU, or the nearest one above it that exists.

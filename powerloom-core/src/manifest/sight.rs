@@ -1,5 +1,6 @@
 //! What one caller may see and do, by the authorization data of one moment.
 
+use crate::approval::policy_set::PolicySet;
 use crate::authz::{AuthzSnapshot, Decision};
 use crate::clock::Timestamp;
 use crate::control_plane::ControlPlane;
@@ -19,13 +20,18 @@ pub(crate) struct Sight<'a> {
     control_plane: &'a ControlPlane,
     caller: &'a Caller,
     pub(crate) snapshot: Arc<AuthzSnapshot>,
+    /// The approval policies of the same moment.
+    pub(crate) policies: Arc<PolicySet>,
     at: Timestamp,
 }
 
 impl<'a> Sight<'a> {
     pub(crate) async fn open(control_plane: &'a ControlPlane, caller: &'a Caller) -> Result<Self> {
-        let snapshot = control_plane.authz(caller.org).await?;
-        Ok(Self { control_plane, caller, snapshot, at: control_plane.plane.now() })
+        let plane = &control_plane.plane;
+        let at = plane.now();
+        let (snapshot, policies) =
+            plane.authz.rules(plane.store.as_ref(), caller.org, at, plane.limits.authz_staleness).await?;
+        Ok(Self { control_plane, caller, snapshot, policies, at })
     }
 
     pub(crate) fn decide(&self, permission: Permission, ou: ResourceId) -> Decision {

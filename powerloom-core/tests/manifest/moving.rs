@@ -3,11 +3,14 @@
 use crate::house::House;
 use crate::planning::BASE;
 use async_trait::async_trait;
+use powerloom_core::approval::{ApprovalRequest, Ballot};
+use powerloom_core::door::caller::Caller;
 use powerloom_core::door::gate::{Gate, Hold, Proposal, Verdict};
 use powerloom_core::door::mutation::Action;
 use powerloom_core::error::Result;
 use powerloom_core::error_kind::ErrorKind;
-use powerloom_core::manifest::{ApplyOptions, Plan, Report, StepResult};
+use powerloom_core::manifest::{ApplyOptions, Plan, Report, SetOptions, StepResult};
+use powerloom_core::record::{Record, Schema};
 use std::sync::Arc;
 
 const OTHER: &str = "{kind: Skill, metadata: {name: other, ou_path: /acme}}";
@@ -99,4 +102,45 @@ async fn what_waits_for_approval_at_the_door_skips_its_dependants() {
     Agent /acme/eng/web/helper: skipped: it depends on Skill /acme/lint
     ");
     assert!(house.rows().await.iter().all(|row| row.meta.name != "lint" && row.meta.name != "helper"));
+}
+
+/// Sem. 2.3.8 with an approval policy: what was approved is made as it was planned, labels and managed fields included,
+/// and the same set applied again does the rest.
+#[tokio::test]
+async fn what_a_policy_holds_back_is_made_with_its_marks_once_it_is_approved() {
+    let house = House::new().await;
+    house
+        .declare(
+            "{kind: User, metadata: {email: grace@acme.com, ou_path: /acme}}\n---\n\
+             {kind: RoleBinding, metadata: {ou_path: /acme}, spec: {role: OrgAdmin, principal_ref: 'user:grace@acme.com'}}",
+        )
+        .await;
+    house
+        .declare(
+            "{kind: ApprovalPolicy, metadata: {name: two, ou_path: /acme}, \
+             spec: {match: {resource_kinds: [Skill], actions: [create]}, approvers: ['user:grace@acme.com']}}",
+        )
+        .await;
+    let options = SetOptions::new("web").unwrap();
+    let plan = house.plan_set(BASE, &options).await;
+    let report = house.apply(&plan, ApplyOptions::default()).await;
+    assert!(matches!(report.lines[2].result, StepResult::PendingApproval { .. }), "{report}");
+    assert!(matches!(report.lines[3].result, StepResult::Skipped { .. }), "{report}");
+
+    let row = house.rows().await.into_iter().find(|row| row.kind == ApprovalRequest::KIND).unwrap();
+    let request = Record::<ApprovalRequest>::read(&row).unwrap();
+    let grace = Caller::user(house.admin.org, house.row("User", "grace@acme.com").await.meta.id);
+    let vote = Action::Vote {
+        request: request.request_id(),
+        ballot: Ballot::Approve,
+        payload_hash: request.spec.payload_hash,
+        comment: None,
+        requirements: Vec::new(),
+    };
+    house.cp.submit(&grace, vote).await.unwrap();
+    let lint = house.row("Skill", "lint").await;
+    assert_eq!(lint.meta.labels.owner(), Some("web"));
+    assert_eq!(lint.meta.managed["description"], "of the root");
+    house.done(&house.plan_set(BASE, &options).await).await;
+    assert!(house.plan_set(BASE, &options).await.is_noop());
 }

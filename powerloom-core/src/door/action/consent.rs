@@ -8,12 +8,13 @@ use crate::door::work::{Draft, Step, Work, refuse_archived};
 use crate::error::{Error, Result};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
+use crate::labels::Labels;
 use crate::permission::Permission;
 use crate::record::{Metadata, RecordRow, ResourceKey, Schema, Stage};
 use crate::resource::ou::Ou;
 use crate::resource::user::User;
 use crate::store::{Precondition, Write};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// How far ahead a consent may reach.
@@ -60,6 +61,8 @@ pub(crate) async fn grant(work: &mut Work<'_>, consent: Consent<'_>) -> Step<Dra
             stage: Stage::Live,
             created_at: work.now,
             updated_at: work.now,
+            labels: Labels::default(),
+            managed: Map::new(),
             name: name.clone(),
             ..ou.meta
         },

@@ -94,7 +94,7 @@ async fn judge_steps(work: &Work<'_>, plan: &Plan) -> Step<BTreeSet<ResourceId>>
                 continue;
             }
             let mut inner = work.beside();
-            let draft = Box::pin(pass(&mut inner, &mutation.action)).await?;
+            let draft = Box::pin(pass(&mut inner, mutation)).await?;
             note(&mut asking, matching(&inner, mutation, &draft));
         }
         if !settled && matches!(step.verb, Verb::Create | Verb::Update | Verb::Replace) {
