@@ -13,6 +13,7 @@ use crate::resource::approval_policy::ApprovalPolicy;
 use crate::resource::field::Form;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// What the policies that were met are called, and whom they ask.
 #[derive(Debug, Default)]
@@ -30,11 +31,11 @@ impl Asks {
     ) -> Result<Vec<Ask>> {
         let mut asks = Vec::with_capacity(policies.len());
         for policy in policies {
-            if !self.shown.contains_key(&policy.id) {
+            if let Entry::Vacant(unknown) = self.shown.entry(policy.id) {
                 let row = live.row(&ResourceKey::of::<ApprovalPolicy>(policy.id)).await?;
                 let mut names = Names::default();
                 live.names(&row, &mut names, &|row| sight.names(row)).await?;
-                self.shown.insert(policy.id, ask(policy, &sight.snapshot, &names));
+                unknown.insert(ask(policy, &sight.snapshot, &names));
             }
             asks.extend(self.shown.get(&policy.id).cloned());
         }

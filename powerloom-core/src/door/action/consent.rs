@@ -64,7 +64,6 @@ pub(crate) async fn grant(work: &mut Work<'_>, consent: Consent<'_>) -> Step<Dra
             labels: Labels::default(),
             managed: Map::new(),
             name: name.clone(),
-            ..ou.meta
         },
         spec: spec.clone(),
         status: Value::Null,
