@@ -212,12 +212,11 @@ async fn a_change_meets_the_policies_of_every_ou_it_touches() {
         let row = w.create("ApprovalPolicy", ou, name, spec).await;
         remembering.rows.lock().unwrap().push(row);
     };
-    policy(w.root(), "root", json!({ "match": { "actions": ["archive"] }, "approvers": ["role:OrgAdmin"] }))
-        .await;
-    policy(prod, "prod", json!({ "match": {}, "approvers": ["role:OrgAdmin"] })).await;
+    policy(w.root(), "root", json!({ "match": { "actions": ["archive"] }, "mode": "warn" })).await;
+    policy(prod, "prod", json!({ "match": {}, "mode": "warn" })).await;
     let opus = json!({
         "match": { "resource_kinds": ["Agent"], "condition": "resource.spec.model.startsWith('claude-opus')" },
-        "approvers": ["role:OrgAdmin"],
+        "mode": "warn",
     });
     policy(product, "opus", opus).await;
     *remembering.snapshot.lock().unwrap() = Some(w.cp.authz(w.org.id).await.unwrap());
