@@ -110,6 +110,7 @@ macro_rules! store_conformance {
                 session_queue:
                     a_session_is_claimed_by_one
                     a_settled_session_is_never_claimed
+                    a_settled_session_is_claimed_while_something_of_it_must_go
                     a_session_claim_is_prolonged_and_given_back
                     the_oldest_session_is_claimed_first;
                 isolation:

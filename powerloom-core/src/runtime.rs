@@ -140,7 +140,8 @@ pub struct SkillVersionPayload {
     pub content_hash: crate::digest::Digest,
 }
 
-/// What a vault should be: one per agent (C34).
+/// What a vault should be: one per agent, and one per session that delegates (C34). The latter bears the session's id
+/// where the former bears its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VaultPayload {
     /// Its name on the runtime.

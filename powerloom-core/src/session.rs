@@ -3,9 +3,11 @@
 pub(crate) mod book;
 pub mod connection;
 pub mod degradation;
+pub mod delegation;
 pub mod event;
 pub mod events_digest;
 pub mod frame;
+pub mod handle;
 pub mod hub;
 pub mod invoke;
 pub mod progress;
@@ -18,4 +20,5 @@ pub mod stream;
 pub mod tally;
 pub mod ticket;
 pub mod tool_answers;
+pub mod tool_key;
 pub(crate) mod visibility;

@@ -578,10 +578,11 @@ pub trait EventLog: fmt::Debug + Send + Sync + 'static {
 ///
 /// # Guarantees
 /// 1. **Exclusive**: of two concurrent claims for one session, one gets it; its fence is raised durably first.
-/// 2. **Settled stays**: a session that has settled is never claimed.
+/// 2. **Settled stays**: a session that has settled is claimed only while the runtime has something of it that must go
+///    ([`SessionRecord::is_done`]).
 #[async_trait]
 pub trait SessionQueue: fmt::Debug + Send + Sync + 'static {
-    /// Claims sessions that have not settled and that nobody pumps, of all organizations, oldest first.
+    /// Claims sessions that are not done and that nobody pumps, of all organizations, oldest first.
     async fn claim_sessions(&self, request: &ClaimRequest) -> StoreResult<Vec<SessionRecord>>;
     /// Prolongs the lease of a claim; `false` if it was overtaken.
     async fn renew_session(

@@ -34,6 +34,7 @@ mod error;
 pub mod exchange;
 pub mod external;
 mod file_keys;
+mod handle;
 mod jwks;
 mod key;
 mod key_set;

@@ -2,7 +2,8 @@
 
 use crate::id::OrgId;
 use crate::reconcile::state::RemoteRef;
-use crate::record::ResourceKey;
+use crate::record::{ResourceKey, Schema};
+use crate::resource::vault::Vault;
 use crate::runtime::{
     Capabilities, Payload, Placed, Push, RemoteSession, Runtime, RuntimeError, RuntimeErrorClass,
     RuntimeEvent, RuntimeResult, StartSession, ToolAnswer,
@@ -335,6 +336,10 @@ impl Runtime for FakeRuntime {
     async fn remove(&self, key: &ResourceKey, remote: &RemoteRef) -> RuntimeResult<()> {
         let remove = |world: &mut World| {
             world.objects.remove(&remote.id);
+            if key.kind == Vault::KIND {
+                // As on real ones: what is in a vault goes with it.
+                world.objects.retain(|_, object| object.remote.parent.as_ref() != Some(&remote.id));
+            }
             Ok(())
         };
         self.call("remove", None, key, remove).await

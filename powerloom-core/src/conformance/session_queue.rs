@@ -2,8 +2,9 @@
 
 use crate::conformance::world::{claim, org, session, session_id, write};
 use crate::id::{OrgId, SessionId};
+use crate::session::delegation::{Delegation, SessionVault};
 use crate::session::status::SessionStatus;
-use crate::store::{Store, Write};
+use crate::store::{SessionQuery, Store, Write};
 
 async fn put(store: &dyn Store, org: OrgId, seconds: u64, status: SessionStatus) -> SessionId {
     let mut row = session(org, session_id(seconds));
@@ -32,6 +33,25 @@ pub async fn a_settled_session_is_never_claimed(store: &dyn Store) {
     let claimed = store.claim_sessions(&claim("a", 1000, 100)).await.unwrap();
     assert_eq!(claimed.len(), SessionStatus::ALL.iter().filter(|status| !status.is_settled()).count());
     assert!(claimed.iter().all(|row| !row.status.is_settled()));
+}
+
+/// SessionQueue 2: what is left on the runtime is found again, although the session is active no more.
+pub async fn a_settled_session_is_claimed_while_something_of_it_must_go(store: &dyn Store) {
+    let org = org(store, "acme").await;
+    let mut row = session(org, session_id(0));
+    row.status = SessionStatus::Cancelled;
+    let vault = Some(SessionVault { id: Some("vlt_1".to_owned()), unsure: false });
+    row.delegation = Some(Delegation { servers: Vec::new(), handle: None, vault });
+    write(store, org, vec![Write::PutSession(Box::new(row.clone()))]).await;
+    let active = SessionQuery { active: true, ..SessionQuery::default() };
+    assert!(store.sessions(org, &active).await.unwrap().is_empty());
+    let claimed = store.claim_sessions(&claim("a", 0, 10)).await.unwrap();
+    assert_eq!(claimed.iter().map(|row| (row.id, row.fence)).collect::<Vec<_>>(), [(row.id, 1)]);
+    assert!(store.claim_sessions(&claim("b", 59, 10)).await.unwrap().is_empty());
+
+    row.delegation = Some(Delegation { servers: Vec::new(), handle: None, vault: None });
+    write(store, org, vec![Write::PutSession(Box::new(row))]).await;
+    assert!(store.claim_sessions(&claim("b", 1000, 10)).await.unwrap().is_empty());
 }
 
 /// A lease is prolonged and given back by its fence only.

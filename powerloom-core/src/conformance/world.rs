@@ -130,6 +130,7 @@ pub fn session(org: OrgId, id: SessionId) -> SessionRecord {
         title: None,
         prompt: "hello \u{0} \"you\"".to_owned(),
         mode: InvokeMode::Sync,
+        delegation: None,
         snapshot: SessionSnapshot {
             agent_name: "a".to_owned(),
             agent: remote(),

@@ -25,6 +25,14 @@ pub struct McpServerSpec {
     /// Where it is. `None` only while the deployment that owns it is not serving yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// It acts on the control plane for whoever started the session that calls it (sem. 2.15): in place of the agent's
+    /// credential it gets a handle of that session, to be exchanged for tokens.
+    ///
+    /// Whoever writes an agent that has such a server decides what is done with the rights of those who start it. So
+    /// switching this on needs `role:escalate` beside the permission to write the registration, and `mcp:use` of it
+    /// should be given with the same care. A session keeps what it was started with.
+    #[serde(default)]
+    pub delegating: bool,
 }
 
 /// What this side adds.
@@ -47,6 +55,7 @@ impl Declared for McpServer {
         Field::new("display_name", DISPLAY_NAME),
         Field::new("description", DESCRIPTION),
         Field::new("url", Form::Url).required().immutable(),
+        Field::new("delegating", Form::Flag),
     ];
     const PERMISSIONS: KindPermissions = KindPermissions {
         read: Permission::MCP_READ,

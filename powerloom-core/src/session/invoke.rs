@@ -207,7 +207,7 @@ impl ControlPlane {
             ws_ticket: None,
             ws_url: None,
             ws_ticket_expires_at: None,
-            session: Some(Box::new(session)),
+            session: Some(Box::new(session.shown())),
         })
     }
 }

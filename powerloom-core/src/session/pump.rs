@@ -9,4 +9,5 @@ pub(crate) mod run;
 pub(crate) mod settle;
 pub(crate) mod start;
 pub(crate) mod tool;
+pub(crate) mod vault;
 pub(crate) mod work;

@@ -46,7 +46,7 @@ impl ControlPlane {
             query.after = Some(last.id);
             page.retain(may);
             if !page.is_empty() {
-                return Ok(page);
+                return Ok(page.into_iter().map(SessionRecord::shown).collect());
             }
         }
     }
@@ -93,7 +93,7 @@ impl ControlPlane {
             event?;
         }
         let settled = self.plane.store.session(caller.org, id).await?;
-        settled.ok_or_else(|| Error::not_found("session", id))
+        settled.map(SessionRecord::shown).ok_or_else(|| Error::not_found("session", id))
     }
 
     pub(crate) async fn cursor(

@@ -4,6 +4,7 @@ use crate::clock::Timestamp;
 use crate::id::{OrgId, ResourceId, SessionId};
 use crate::invalid::Invalid;
 use crate::reconcile::state::{Lease, RemoteRef};
+use crate::session::delegation::Delegation;
 use crate::session::event::EventSeq;
 use crate::session::status::SessionStatus;
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,9 @@ pub struct SessionRecord {
     pub mode: InvokeMode,
     /// What runs.
     pub snapshot: SessionSnapshot,
+    /// What lets its MCP servers act for whoever started it; a reader is not shown it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegation: Option<Delegation>,
     /// Where it is.
     pub status: SessionStatus,
     /// Why it failed, if it did.
@@ -154,5 +158,28 @@ impl SessionRecord {
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
         self.running_at.map(|start| start + Duration::from_millis(self.timeout_ms))
+    }
+
+    /// Whether its agent may act on somebody's behalf at `now`: it runs, or waits for a decision on one of its calls;
+    /// nobody has asked to stop it; and it is not overdue, whether or not a pump has noticed (row M10).
+    #[must_use]
+    pub fn is_acting(&self, now: Timestamp) -> bool {
+        matches!(self.status, SessionStatus::Running | SessionStatus::AwaitingApproval)
+            && !self.cancel_requested
+            && self.deadline().is_some_and(|deadline| now < deadline)
+    }
+
+    /// Whether no pump has anything to do with it any more: it has settled, and the runtime has nothing of it that must
+    /// go.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        let left = self.delegation.as_ref().is_some_and(|delegation| delegation.vault.is_some());
+        self.status.is_settled() && !left
+    }
+
+    /// The record as readers see it: without the bookkeeping of its handle.
+    #[must_use]
+    pub fn shown(self) -> Self {
+        Self { delegation: None, ..self }
     }
 }

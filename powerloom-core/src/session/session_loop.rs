@@ -160,16 +160,21 @@ impl SessionLoop {
         let (org, id, fence) = (claimed.org, claimed.id, claimed.fence);
         let pump = Pump::new(plane.clone(), self.runtime.clone(), options.clone(), claimed);
         async move {
-            let lost = tokio::select! {
+            let ended = tokio::select! {
                 biased;
-                () = stop.cancelled() => false,
-                () = keep_lease(&plane, &options, (org, id, fence)) => true,
-                ended = pump.run() => matches!(ended, Err(Stop::Lost)),
+                () = stop.cancelled() => Ok(()),
+                () = keep_lease(&plane, &options, (org, id, fence)) => Err(Stop::Lost),
+                ended = pump.run() => ended,
             };
-            if lost {
-                tracing::warn!(session = %id, fence, "another pump has the session");
-            } else if let Err(error) = plane.store.release_session(org, id, fence).await {
-                tracing::warn!(session = %id, %error, "a claim was not given back: it will run out");
+            match ended {
+                Err(Stop::Lost) => tracing::warn!(session = %id, fence, "another pump has the session"),
+                // The claim is kept until it runs out: not before then is it tried again.
+                Err(Stop::Left) => {}
+                Ok(()) | Err(Stop::Again { .. }) => {
+                    if let Err(error) = plane.store.release_session(org, id, fence).await {
+                        tracing::warn!(session = %id, %error, "a claim was not given back: it will run out");
+                    }
+                }
             }
         }
     }

@@ -26,6 +26,6 @@ impl ControlPlane {
         if !starter {
             self.require(caller, permission, session.ou).await?;
         }
-        Ok(session)
+        Ok(session.shown())
     }
 }

@@ -1,11 +1,11 @@
 //! Session-delegated tokens: one tool call of a session, in the name of whoever started it (rows M5–M12).
 
+use crate::clock::Timestamp;
 use crate::door::caller::{Caller, TokenKind};
 use crate::error::Result;
 use crate::id::ResourceId;
 use crate::principal::Principal;
 use crate::session::record::SessionRecord;
-use crate::session::status::SessionStatus;
 use crate::token::access::user_of;
 use crate::token::claims::{Actor, Claims, TokenType};
 use crate::token::error::TokenError;
@@ -23,7 +23,7 @@ impl TokenService {
     /// # Errors
     /// [`Error::Unauthenticated`](crate::error::Error::Unauthenticated) unless the session runs and was started by a user.
     pub fn mint_delegated_claims(&self, session: &SessionRecord, tool: MetaTool) -> Result<SignedToken> {
-        let user = runs_for(session)?;
+        let user = runs_for(session, self.plane().now())?;
         let lifetime = TokenType::Delegated.max_lifetime();
         let claims = Claims {
             sid: Some(session.id),
@@ -49,7 +49,7 @@ impl TokenService {
             return Err(TokenError::Claim { claim: "tools" }.into());
         };
         let session = self.plane().store.session(claims.org, sid).await?.ok_or(TokenError::SessionGone)?;
-        if runs_for(&session)? != user {
+        if runs_for(&session, self.plane().now())? != user {
             return Err(TokenError::SessionGone.into());
         }
         if claims.act.as_ref() != Some(&actor(&session)) {
@@ -60,12 +60,11 @@ impl TokenService {
     }
 }
 
-/// The user for whom the session runs, if it does: one that is being stopped does not any more, and one that an agent
-/// started has nobody to act for but that agent.
-fn runs_for(session: &SessionRecord) -> std::result::Result<ResourceId, TokenError> {
-    let runs = matches!(session.status, SessionStatus::Running | SessionStatus::AwaitingApproval);
+/// The user for whom the session runs, if it does: one that is being stopped or is overdue does not any more, and one
+/// that an agent started has nobody to act for but that agent.
+fn runs_for(session: &SessionRecord, now: Timestamp) -> std::result::Result<ResourceId, TokenError> {
     match session.started_by.parse() {
-        Ok(Principal::User(user)) if runs && !session.cancel_requested => Ok(user),
+        Ok(Principal::User(user)) if session.is_acting(now) => Ok(user),
         _ => Err(TokenError::SessionGone),
     }
 }

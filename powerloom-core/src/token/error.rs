@@ -70,6 +70,9 @@ pub enum TokenError {
     /// The session is unknown, over, being stopped, or was started by somebody else.
     #[error("the token's session does not run for its subject")]
     SessionGone,
+    /// A session's handle that is unreadable, unknown or replaced, or whose session does not run. Which is not said.
+    #[error("the session handle is not good")]
+    HandleRefused,
     /// No API token of that id, or another secret.
     #[error("the API token is not known")]
     UnknownToken,
@@ -109,6 +112,7 @@ impl TokenError {
             Self::TooLongLived => "token_too_long_lived",
             Self::UserGone => "token_user_gone",
             Self::SessionGone => "token_session_gone",
+            Self::HandleRefused => "handle_refused",
             Self::UnknownToken => "token_unknown",
             Self::Revoked => "token_revoked",
             Self::NotAccepted => "token_not_accepted",

@@ -57,7 +57,7 @@ CREATE TABLE sessions (
     org     TEXT NOT NULL REFERENCES orgs (id),
     id      TEXT NOT NULL,
     agent   TEXT NOT NULL,
-    -- From when on it may be claimed; NULL once it has settled.
+    -- From when on it may be claimed; NULL once no pump has anything to do with it.
     free_at INTEGER,
     body    TEXT NOT NULL,
     PRIMARY KEY (org, id)

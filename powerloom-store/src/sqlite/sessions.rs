@@ -11,6 +11,7 @@ use powerloom_core::digest::Digest;
 use powerloom_core::id::{OrgId, SessionId};
 use powerloom_core::session::event::{EventSeq, SessionEvent};
 use powerloom_core::session::record::SessionRecord;
+use powerloom_core::session::status::SessionStatus;
 use powerloom_core::session::ticket::TicketRow;
 use powerloom_core::store::{ClaimRequest, EventLog, MAX_PAGE, SessionQuery, SessionQueue, StoreResult};
 use sqlx::{QueryBuilder, Sqlite};
@@ -36,7 +37,13 @@ impl EventLog for SqliteStore {
             sql.push(" AND s.agent = ").push_bind(agent.to_string());
         }
         if query.active {
-            sql.push(" AND s.free_at IS NOT NULL");
+            // The first lets the index find them; a few of them have settled and wait for what is left to go.
+            sql.push(" AND s.free_at IS NOT NULL AND s.body ->> '$.status' NOT IN (");
+            let mut settled = sql.separated(", ");
+            for status in SessionStatus::ALL.into_iter().filter(|status| status.is_settled()) {
+                settled.push_bind(status.word());
+            }
+            sql.push(")");
         }
         if let Some(after) = query.after {
             sql.push(" AND s.id < ").push_bind(after.to_string());

@@ -23,10 +23,10 @@ pub(crate) fn is_in_sync(state: &SyncState) -> bool {
     !state.removed && state.parked.is_none() && !state.removing && !state.is_dirty()
 }
 
-/// From when on a session may be claimed; `None` once it has settled.
+/// From when on a session may be claimed; `None` once it is done.
 pub(crate) fn free_at(session: &SessionRecord) -> Option<Timestamp> {
     let free = session.lease.as_ref().map_or(Timestamp::from_micros(0), |lease| lease.until);
-    (!session.status.is_settled()).then_some(free)
+    (!session.is_done()).then_some(free)
 }
 
 impl Tables {

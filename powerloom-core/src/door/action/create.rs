@@ -213,7 +213,7 @@ fn owned_registration(work: &Work<'_>, deployment: &RecordRow) -> Result<RecordR
         ..deployment.meta.clone()
     };
     let display_name = deployment.spec.get("display_name").and_then(Value::as_str).map(str::to_owned);
-    let spec = McpServerSpec { display_name, description: None, url: None };
+    let spec = McpServerSpec { display_name, description: None, url: None, delegating: false };
     let status = McpServerStatus { server_name: meta.name.clone(), deployment: Some(deployment.meta.id) };
     let value = |result: serde_json::Result<Value>| {
         result.map_err(|error| Error::from(Invalid::new("spec", error, "what JSON can hold")))

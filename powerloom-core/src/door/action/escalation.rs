@@ -15,6 +15,7 @@ use crate::principal::Principal;
 use crate::record::{Record, RecordRow, ResourceKey, Schema};
 use crate::resource::agent::AgentSpec;
 use crate::resource::group::{Group, GroupMembership, GroupMembershipSpec};
+use crate::resource::mcp_server::McpServerSpec;
 use crate::resource::ou::Ou;
 use crate::resource::role::{Role, RoleSpec};
 use crate::resource::role_binding::{RoleBinding, RoleBindingSpec};
@@ -48,6 +49,7 @@ impl Work<'_> {
                 Some(_) => {}
             },
             "ApprovalPolicy" => self.guard_policy(row).await?,
+            "MCPServerRegistration" => self.guard_delegating(&read(&row.spec)?, before, ou)?,
             "Agent" => self.guard_owner(&read(&row.spec)?, before, ou)?,
             _ => {}
         }
@@ -248,6 +250,16 @@ impl Work<'_> {
             return Ok(());
         }
         self.require(Permission::AGENT_ASSIGN_OWNER, ou)
+    }
+
+    /// A delegating server acts with the rights of whoever starts a session: making one takes more than writing the
+    /// registration (sem. 2.15).
+    fn guard_delegating(&self, spec: &McpServerSpec, before: Option<&Value>, ou: ResourceId) -> Result<()> {
+        let before: Option<McpServerSpec> = before.map(read).transpose()?;
+        if !spec.delegating || before.is_some_and(|before| before.delegating) {
+            return Ok(());
+        }
+        self.require(Permission::ROLE_ESCALATE, ou)
     }
 
     /// An OU and all above it.

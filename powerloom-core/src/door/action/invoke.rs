@@ -14,6 +14,7 @@ use crate::resource::agent::Agent;
 use crate::resource::mcp_server::McpServer;
 use crate::resource::skill::Skill;
 use crate::resource::vault::Vault;
+use crate::session::delegation::Delegation;
 use crate::session::event::EventSeq;
 use crate::session::record::{InvokeMode, SessionRecord, SessionSnapshot};
 use crate::session::status::SessionStatus;
@@ -70,6 +71,7 @@ pub(crate) async fn invoke(work: &mut Work<'_>, asked: Invocation<'_>) -> Step<D
     let wanted = asked.timeout_seconds.or(agent.spec.session_timeout_seconds);
     let timeout = wanted.map_or(limits.session_timeout, |seconds| Duration::from_secs(seconds.into()));
     let id = SessionId::generate(work.now, work.plane.entropy.as_ref());
+    let (snapshot, delegation) = snapshot(work, &row, agent_remote, environment).await?;
     let started_by = work.caller.principal.to_string();
     let session = SessionRecord {
         id,
@@ -85,7 +87,8 @@ pub(crate) async fn invoke(work: &mut Work<'_>, asked: Invocation<'_>) -> Step<D
         title: asked.title.map(str::to_owned),
         prompt: asked.prompt.to_owned(),
         mode: asked.mode,
-        snapshot: snapshot(work, &row, agent_remote, environment).await?,
+        snapshot,
+        delegation,
         status: SessionStatus::Pending,
         error: None,
         remote_id: None,
@@ -213,13 +216,13 @@ async fn check_quota(work: &Work<'_>, agent: ResourceId) -> Result<()> {
     Ok(())
 }
 
-/// What runs, frozen: later changes of the agent do not touch the session.
+/// What runs, and to whom the session delegates, frozen: later changes of the agent do not touch the session.
 async fn snapshot(
     work: &Work<'_>,
     agent: &RecordRow,
     remote: RemoteRef,
     environment: RemoteRef,
-) -> Result<SessionSnapshot> {
+) -> Result<(SessionSnapshot, Option<Delegation>)> {
     let store = &work.plane.store;
     let related = store.records(work.org.id, &agent.refs).await?;
     let names = |kind: KindName| {
@@ -236,14 +239,20 @@ async fn snapshot(
         .map(RecordRow::key)
         .collect();
     let states = store.sync_states(work.org.id, &vaults).await?;
-    Ok(SessionSnapshot {
+    let mut delegating = Vec::new();
+    for row in related.iter().filter(|row| row.kind == McpServer::KIND) {
+        let server = Record::<McpServer>::read(row)?.spec;
+        delegating.extend(server.url.filter(|_| server.delegating));
+    }
+    let snapshot = SessionSnapshot {
         agent_name: agent.meta.name.clone(),
         agent: remote,
         environment,
         skills: names(Skill::KIND),
         mcp_servers: names(McpServer::KIND),
         vault_ids: states.into_iter().filter_map(|state| state.remote.map(|remote| remote.id)).collect(),
-    })
+    };
+    Ok((snapshot, Delegation::to(delegating)))
 }
 
 /// Checks and writes a `cancel`: by whoever started the session, or who holds `session:cancel`.

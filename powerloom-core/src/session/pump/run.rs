@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Pump {
-    /// Pumps until the session has settled; an error only if another pump has it.
+    /// Pumps until the session has settled; an error only if another pump has it, or something of it stays behind.
     ///
     /// # Cancel safety
     /// Safe at every point: the next pump finds what this one left.
@@ -31,7 +31,7 @@ impl Pump {
                     failures = 0;
                     continue;
                 }
-                Err(Stop::Lost) => return Err(Stop::Lost),
+                Err(stop @ (Stop::Lost | Stop::Left)) => return Err(stop),
                 Err(Stop::Again { wait, why }) => {
                     tracing::debug!(session = %self.book.record.id, error = %why, "a pump tries again");
                     wait
@@ -52,10 +52,12 @@ impl Pump {
     async fn pass(&mut self, bell: &Notify) -> Step<bool> {
         self.refresh().await?;
         if self.book.record.status.is_settled() {
+            self.close_vault().await?;
             return Ok(true);
         }
         if let Some(end) = self.due().await? {
             self.settle(&end).await?;
+            self.close_vault().await?;
             return Ok(true);
         }
         let (plane, record, poll) = (self.plane.clone(), self.book.record.clone(), self.options.poll);
@@ -69,6 +71,7 @@ impl Pump {
         };
         if let Some(end) = end {
             self.settle(&end).await?;
+            self.close_vault().await?;
             return Ok(true);
         }
         Ok(false)
@@ -132,6 +135,8 @@ impl Pump {
         let record = &self.book.record;
         match record.status {
             SessionStatus::Pending => Some(record.created_at + self.plane.limits.pending_timeout),
+            // Nothing hurries what is left to do after the end.
+            status if status.is_settled() => None,
             _ => record.deadline(),
         }
     }

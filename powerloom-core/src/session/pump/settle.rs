@@ -41,6 +41,10 @@ impl Pump {
             // What the runtime needs to answer our last questions is not part of the run.
             record.settled_at = Some(if end.status == SessionStatus::Timeout { end.at } else { now });
             record.unsure = false;
+            if let Some(delegation) = &mut record.delegation {
+                // From here on the handle is nobody's (row M10).
+                delegation.handle = None;
+            }
             if let Some(remote) = &remote {
                 record.usage = remote.usage.or(record.usage);
                 record.cost = remote.cost.clone().or_else(|| record.cost.take());

@@ -41,6 +41,8 @@ pub(crate) struct Pump {
 pub(crate) enum Stop {
     /// Another pump has the session: not one write more.
     Lost,
+    /// The session has settled, but the runtime still has something of it that must go.
+    Left,
     /// Something failed that may pass; not before `wait`, if it says so.
     Again { wait: Option<Duration>, why: Error },
 }

@@ -1,4 +1,4 @@
-//! Vaults on the service: one per agent (C34).
+//! Vaults on the service: one per agent, and one per session that delegates (C34).
 
 use crate::cma::client::CmaClient;
 use crate::cma::error::CmaError;
