@@ -18,6 +18,7 @@ use powerloom_core::id::{OrgId, ResourceId, SessionId};
 use powerloom_core::reconcile::backoff::Backoff;
 use powerloom_core::reconcile::state::{Observation, RemoteRef, SyncOutcome};
 use powerloom_core::record::{RecordRow, ResourceKey, Stage};
+use powerloom_core::session::delegation::{Delegation, SessionVault};
 use powerloom_core::session::event::EventSeq;
 use powerloom_core::session::record::SessionRecord;
 use powerloom_core::session::status::SessionStatus;
@@ -74,6 +75,9 @@ fn session(of: u8, n: u8, version: u64, status: SessionStatus) -> SessionRecord 
     row.agent_id = id(n % 2);
     row.version = version;
     row.status = status;
+    // Some have something on the runtime that must go, and are claimed even when they have settled.
+    let vault = version.is_multiple_of(2).then_some(SessionVault { id: None, unsure: true });
+    row.delegation = Some(Delegation { servers: Vec::new(), handle: None, vault });
     row
 }
 

@@ -38,6 +38,7 @@ async fn session(w: &World) -> SessionRecord {
         title: None,
         prompt: "Set up an agent for Ada.".to_owned(),
         mode: InvokeMode::FireAndForget,
+        delegation: None,
         snapshot: SessionSnapshot {
             agent_name: "powerloom-meta".to_owned(),
             agent: remote(),

@@ -12,8 +12,11 @@ mod access;
 mod cancel;
 mod counts;
 mod crash;
+mod exchange;
 mod fault;
 mod faulty_store;
+mod handle;
+mod handle_crash;
 mod invoke;
 mod pump;
 mod scripted;
@@ -22,3 +25,14 @@ mod stage;
 mod stream;
 mod ticket;
 mod tools;
+
+/// A fresh store.
+pub(crate) mod backend {
+    use powerloom_core::store::Store;
+    use std::any::Any;
+    use std::sync::Arc;
+
+    pub(crate) async fn fresh() -> (Arc<dyn Store>, Box<dyn Any + Send>) {
+        (powerloom_store::open("memory:").await.unwrap(), Box::new(()))
+    }
+}

@@ -4,6 +4,7 @@ use crate::fault::Faults;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use powerloom_core::conformance::fake_runtime::FakeRuntime;
 use powerloom_core::id::{OrgId, SessionId};
 use powerloom_core::reconcile::state::RemoteRef;
 use powerloom_core::record::ResourceKey;
@@ -79,6 +80,10 @@ pub(crate) struct Scripted {
     pub(crate) resume: bool,
     pub(crate) status: Mutex<Option<RemoteStatus>>,
     pub(crate) starts: Mutex<Vec<StartSession>>,
+    /// Where vaults and what is in them are.
+    pub(crate) vaults: FakeRuntime,
+    /// Every event it ever showed, and every prompt it ever got.
+    pub(crate) said: Mutex<Vec<String>>,
 }
 
 pub(crate) fn idle(reason: &str) -> Act {
@@ -104,6 +109,8 @@ impl Scripted {
             resume: false,
             status: Mutex::default(),
             starts: Mutex::default(),
+            vaults: FakeRuntime::default(),
+            said: Mutex::default(),
         })
     }
 
@@ -180,8 +187,8 @@ impl Runtime for Stage {
         capabilities.resume = self.0.resume;
         capabilities
     }
-    async fn push(&self, _: &Push) -> RuntimeResult<RemoteRef> {
-        unreachable!("sessions push nothing")
+    async fn push(&self, push: &Push) -> RuntimeResult<RemoteRef> {
+        self.0.faults.around(self.0.vaults.push(push), lost).await
     }
     async fn observe(
         &self,
@@ -192,17 +199,17 @@ impl Runtime for Stage {
     ) -> RuntimeResult<Option<(Payload, RemoteRef)>> {
         unreachable!("sessions observe nothing")
     }
-    async fn remove(&self, _: &ResourceKey, _: &RemoteRef) -> RuntimeResult<()> {
-        unreachable!("sessions remove nothing")
+    async fn remove(&self, key: &ResourceKey, remote: &RemoteRef) -> RuntimeResult<()> {
+        self.0.faults.around(self.0.vaults.remove(key, remote), lost).await
     }
     async fn find(
         &self,
-        _: OrgId,
-        _: &ResourceKey,
-        _: &Payload,
-        _: &Placed,
+        org: OrgId,
+        key: &ResourceKey,
+        payload: &Payload,
+        placed: &Placed,
     ) -> RuntimeResult<Option<RemoteRef>> {
-        unreachable!("sessions find nothing")
+        self.0.faults.around(self.0.vaults.find(org, key, payload, placed), lost).await
     }
 
     async fn start_session(&self, start: &StartSession) -> RuntimeResult<String> {
@@ -211,6 +218,7 @@ impl Runtime for Stage {
                 return Err(RuntimeError::new("start a session", "no", class));
             }
             self.0.starts.lock().unwrap().push(start.clone());
+            self.0.said.lock().unwrap().push(format!("{start:?}"));
             let mut remotes = self.0.remotes.lock().unwrap();
             assert!(start.unsure || !remotes.contains_key(&start.session), "a second session was created");
             remotes.entry(start.session).or_default();
@@ -221,6 +229,7 @@ impl Runtime for Stage {
     async fn prompt(&self, remote_id: &str, text: &str) -> RuntimeResult<()> {
         let work = async {
             let script = self.0.script.lock().unwrap().clone();
+            self.0.said.lock().unwrap().push(text.to_owned());
             let remote_id = remote_id.to_owned();
             self.0.with(&remote_id, |remote| {
                 remote.prompts.push(text.to_owned());

@@ -17,11 +17,14 @@ use powerloom_core::session::event::{EventSeq, SESSION_CREATED, SESSION_ENDED, S
 use powerloom_core::session::invoke::{Invoke, Invoked};
 use powerloom_core::session::record::SessionRecord;
 use powerloom_core::session::session_loop::{SessionLoop, SessionLoopBuilder};
-use powerloom_core::store::{ClaimRequest, Settlement, Store};
+use powerloom_core::store::{ClaimRequest, Settlement};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+static WORLDS: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) struct World {
     pub(crate) cp: ControlPlane,
@@ -32,6 +35,8 @@ pub(crate) struct World {
     pub(crate) agent: ResourceId,
     pub(crate) runtime: Arc<Scripted>,
     pub(crate) faults: Arc<Faults>,
+    /// Of a store that has one.
+    pub(crate) folder: Box<dyn std::any::Any + Send>,
 }
 
 /// An organization whose one agent plays `script`.
@@ -43,18 +48,20 @@ pub(crate) async fn world(script: Vec<Act>) -> World {
 
 /// The same with nothing in sync yet.
 pub(crate) async fn bare(script: Vec<Act>) -> World {
-    let store: Arc<dyn Store> = powerloom_store::open("memory:").await.unwrap();
+    let (store, folder) = crate::backend::fresh().await;
     let faults = Arc::new(Faults::default());
     let clock = Arc::new(TokioClock::starting_at("2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap()));
     let plane = |store, seed| {
         ControlPlane::builder(store).clock(clock.clone()).entropy(Arc::new(SeededEntropy::new(seed))).build()
     };
-    let cp = plane(store.clone(), 1);
-    let other = plane(Arc::new(FaultyStore { inner: store, faults: faults.clone() }), 2);
+    // Two worlds of one test have nothing in common.
+    let seed = WORLDS.fetch_add(1, Ordering::Relaxed);
+    let cp = plane(store.clone(), 2 * seed + 1);
+    let other = plane(Arc::new(FaultyStore { inner: store, faults: faults.clone() }), 2 * seed + 2);
     let org = cp.bootstrap(&"acme".parse().unwrap(), &"admin@acme.com".parse().unwrap()).await.unwrap();
     let admin = org.admin_caller();
     let runtime = Scripted::new(script, faults.clone());
-    let mut world = World { cp, other, agent: org.root_ou, org, admin, runtime, faults };
+    let mut world = World { cp, other, agent: org.root_ou, org, admin, runtime, faults, folder };
     let server = world
         .create("MCPServerRegistration", "orders", json!({ "url": "https://orders.example.com/mcp" }))
         .await;
@@ -109,6 +116,15 @@ impl World {
             key: state.key,
         });
         store.settle(results.collect(), now, &Backoff::default()).await.unwrap();
+    }
+
+    /// The files of the store, if it has any.
+    pub(crate) fn files(&self) -> Vec<std::path::PathBuf> {
+        let Some(folder) = self.folder.downcast_ref::<tempfile::TempDir>() else { return Vec::new() };
+        let files: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(!files.is_empty());
+        files
     }
 
     pub(crate) fn asks(&self) -> Invoke {
