@@ -61,6 +61,8 @@ fn row(kind: &str, id: ResourceId, ou: ResourceId, name: String, spec: Value) ->
         stage: Stage::Live,
         created_at: at,
         updated_at: at,
+        labels: powerloom_core::labels::Labels::default(),
+        managed: serde_json::Map::new(),
     };
     let (kind, status) = (kind.parse().unwrap(), Value::Null);
     RecordRow { kind, meta, spec, status, unique_key: String::new(), refs: Vec::new() }

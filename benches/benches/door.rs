@@ -92,7 +92,9 @@ impl House {
                 next.spec["display_name"] = json!(format!("Eva {number}"));
                 next.meta.version += 1;
                 let mut commit = Commit::new(self.acme.id, now);
-                commit.expect.push(Precondition::RecordVersion { key: key.clone(), version: row.meta.version });
+                commit
+                    .expect
+                    .push(Precondition::RecordVersion { key: key.clone(), version: row.meta.version });
                 commit.write.push(Write::PutRecord(Box::new(next)));
                 let draft = AuditDraft {
                     ts: now,

@@ -304,6 +304,8 @@ mod tests {
                 stage: Stage::Live,
                 created_at: at,
                 updated_at: at,
+                labels: crate::labels::Labels::default(),
+                managed: serde_json::Map::new(),
             },
             spec,
             status: Value::Null,

@@ -10,11 +10,11 @@
 
 mod access_tokens;
 mod agents;
-mod api_tokens;
 mod answers_as_of;
 mod answers_stale;
 mod answers_what_if;
 mod answers_why;
+mod api_tokens;
 mod approvals;
 mod archiving;
 mod audit;

@@ -12,8 +12,8 @@ use powerloom_core::error::{Error, Result};
 use powerloom_core::id::ResourceId;
 use powerloom_core::record::{KindName, RecordRow, ResourceKey};
 use powerloom_core::secret::MemoryKeys;
-use powerloom_core::token::{KeySet, MemorySigningKeys, SigningKey, TokenOptions, TokenService};
 use powerloom_core::store::Store;
+use powerloom_core::token::{KeySet, MemorySigningKeys, SigningKey, TokenOptions, TokenService};
 use serde_json::{Value, json};
 use std::sync::Arc;
 

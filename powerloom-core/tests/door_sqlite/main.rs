@@ -12,8 +12,6 @@
 mod access_tokens;
 #[path = "../door/agents.rs"]
 mod agents;
-#[path = "../door/api_tokens.rs"]
-mod api_tokens;
 #[path = "../door/answers_as_of.rs"]
 mod answers_as_of;
 #[path = "../door/answers_stale.rs"]
@@ -22,6 +20,8 @@ mod answers_stale;
 mod answers_what_if;
 #[path = "../door/answers_why.rs"]
 mod answers_why;
+#[path = "../door/api_tokens.rs"]
+mod api_tokens;
 #[path = "../door/approvals.rs"]
 mod approvals;
 #[path = "../door/archiving.rs"]
