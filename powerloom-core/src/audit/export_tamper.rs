@@ -131,7 +131,10 @@ fn what_is_not_written_as_an_export_is_refused_with_its_line() {
     assert_eq!(fault(edited(0, "\"from\":1", "\"from\":1,\"from\":1")), (1, LineFault::Header));
     assert_eq!(fault(edited(0, "\"from\":1", "\"extra\":1,\"from\":1")), (1, LineFault::Header));
     assert!(matches!(fault(edited(0, "\"v\":1", "\"v\":2")), (1, LineFault::Version { version: 2, .. })));
-    assert_eq!(fault(edited(2, "\"salt\":", "\"salt\":null,\"salt\":")), (3, LineFault::Row));
+    assert_eq!(
+        fault(edited(2, "update\"},\"salt\":", "update\"},\"salt\":null,\"salt\":")),
+        (3, LineFault::Row)
+    );
     assert_eq!(fault(edited(2, "{\"change\":", "{\"extra\":1,\"change\":")), (3, LineFault::Form));
     assert_eq!(fault(edited(2, "\"seq\":2", "\"seq\":2,\"seq\":2")), (3, LineFault::Row));
     assert_eq!(fault(edited(2, "\"v\":1", "\"v\":01")), (3, LineFault::Row));

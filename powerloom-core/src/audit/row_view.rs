@@ -140,7 +140,8 @@ mod tests {
                 1 => bytes.insert(at, byte),
                 _ => { bytes.remove(at); }
             }
-            let slow = AuditRow::from_canonical(&bytes).ok();
+            // A place beyond 2^53 − 1 is none a row is ever sealed at.
+            let slow = AuditRow::from_canonical(&bytes).ok().filter(|row| row.seq <= MAX_INTEGER);
             let quick = RowView::read(&bytes).filter(|view| view.v == AUDIT_VERSION);
             prop_assert_eq!(quick.map(|view| (view.seq, view.change_hash)), slow.map(|row| (row.seq, row.change_hash)));
         }
