@@ -48,7 +48,7 @@ async fn service() -> (TokenService, SessionRecord) {
             "vault_ids": [],
         },
         "status": "running", "error": null, "remote_id": "remote", "unsure": false, "created_at": now, "running_at": now,
-        "settled_at": null, "timeout_ms": 600_000, "cancel_requested": false, "last_seq": 0, "event_count": 0,
+        "settled_at": null, "timeout_ms": 600_000, "cancel_requested": false, "last_seq": "0", "event_count": 0,
         "mcp_tool_use_count": 0, "mcp_error_count": 0, "degradation_flagged": false, "degradation_reason": null,
         "usage": null, "cost": null, "lease": null, "fence": 0, "version": 1,
     }))
