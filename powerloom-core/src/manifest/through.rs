@@ -1,9 +1,11 @@
 //! From documents to a plan, and from a plan to the door of a [`ControlPlane`], as one caller.
 
+use crate::approval::ApprovalId;
 use crate::control_plane::ControlPlane;
 use crate::door::caller::Caller;
-use crate::door::mutation::Mutation;
+use crate::door::mutation::{Action, Mutation};
 use crate::door::outcome::Outcome;
+use crate::door::submit::SubmitOptions;
 use crate::error::Error;
 use crate::error_kind::ErrorKind;
 use crate::id::ResourceId;
@@ -31,6 +33,7 @@ pub struct Through<'a> {
     control_plane: &'a ControlPlane,
     caller: &'a Caller,
     patience: Duration,
+    under: Option<ApprovalId>,
 }
 
 /// How long a replacement waits for the old one to let go of its name, unless said otherwise.
@@ -43,7 +46,7 @@ impl<'a> Through<'a> {
     /// The door of `control_plane`, for `caller`.
     #[must_use]
     pub const fn new(control_plane: &'a ControlPlane, caller: &'a Caller) -> Self {
-        Self { control_plane, caller, patience: PATIENCE }
+        Self { control_plane, caller, patience: PATIENCE, under: None }
     }
 
     /// How long a replacement waits until the reconciler has archived the old one on the runtime: 30 seconds unless
@@ -52,6 +55,30 @@ impl<'a> Through<'a> {
     pub const fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
+    }
+
+    /// Applies as steps of this approved plan: each is made once, and nobody whom the plan has asked is asked again.
+    #[must_use]
+    pub const fn under(mut self, plan: ApprovalId) -> Self {
+        self.under = Some(plan);
+        self
+    }
+
+    /// Asks for a whole plan at once: the policies its steps will meet make one request, and its approvers sign the plan's
+    /// [digest](Plan::digest). Once it is approved, [`apply`](crate::manifest::apply()) it [`under`](Self::under) the request.
+    ///
+    /// The same plan again is the same request. A step that meets a policy the plan did not ask, such as one declared since,
+    /// waits by itself when it is applied.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] if the caller may not make one of the steps, and whatever else would refuse it now;
+    /// `nothing_to_approve` if no policy asks for approval.
+    ///
+    /// # Cancel safety
+    /// As [`ControlPlane::submit`].
+    pub async fn submit_plan(&self, plan: &Plan, justification: Option<&str>) -> Result<Outcome, Error> {
+        let (plan, justification) = (Box::new(plan.clone()), justification.map(str::to_owned));
+        self.control_plane.submit(self.caller, Action::SubmitPlan { plan, justification }).await
     }
 
     /// Plans `documents` against what is there.
@@ -192,7 +219,9 @@ impl Submit for Through<'_> {
     type Error = Error;
 
     async fn submit(&self, mutation: Mutation) -> Result<Outcome, Error> {
-        self.control_plane.submit(self.caller, mutation).await
+        let mut options = SubmitOptions::default();
+        options.under = self.under;
+        self.control_plane.submit_with(self.caller, mutation, &options).await
     }
 
     async fn find(&self, kind: &KindName, ou: ResourceId, name: &str) -> Result<Option<ResourceId>, Error> {

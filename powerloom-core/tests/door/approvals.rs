@@ -6,6 +6,8 @@ mod break_glass;
 mod consents;
 #[path = "approvals/inbox.rs"]
 mod inbox;
+#[path = "approvals/plans.rs"]
+mod plans;
 #[path = "approvals/replay.rs"]
 mod replay;
 #[path = "approvals/requests.rs"]
