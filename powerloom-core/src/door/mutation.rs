@@ -337,12 +337,12 @@ mod base64_bytes {
 mod tests {
     use super::*;
 
-    /// Whoever adds an action gives it a word that policies may name, unless it never waits: agreeing, and taking back.
+    /// Whoever adds an action gives it a word that policies may name, unless it never waits: asking, agreeing, and taking back.
     #[test]
     fn every_action_has_its_word_in_the_list() {
         let refused = serde_json::from_str::<Mutation>(r#"{"v":1,"action":"?"}"#).unwrap_err().to_string();
         let (_, known) = refused.split_once("expected one of ").unwrap();
-        let never_wait = ["vote", "cancel_approval", "revoke_consent"];
+        let never_wait = ["submit_plan", "vote", "cancel_approval", "revoke_consent"];
         assert_eq!(known.matches('`').count() / 2, Action::WORDS.len() + never_wait.len(), "{known}");
         assert!(never_wait.iter().all(|word| !Action::WORDS.contains(word)));
         let id: ResourceId = "00000000-0000-7000-8000-000000000001".parse().unwrap();

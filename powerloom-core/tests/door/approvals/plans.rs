@@ -129,7 +129,7 @@ async fn a_plan_that_was_rejected_lets_nothing_through() {
     let plan = g.plan(&g.ada, TWO).await;
     let id = pending(&g.submit_plan(&g.ada, &plan).await.unwrap());
     let request = g.request(id).await;
-    assert_eq!(code(g.approve(&g.ada, &request).await), "denied");
+    assert_eq!(code(g.approve(&g.ada, &request).await), "own_request");
     g.vote(&g.grace, &request, Ballot::Reject).await.unwrap();
     let report = g.apply_under(&g.ada, &plan, id).await;
     assert!(
