@@ -28,10 +28,13 @@ const STACK: usize = 16 * 1024 * 1024;
 pub const MAX_QUANTIFIERS: usize = 2;
 /// Most work one evaluation may mean, in steps; what would need more counts as a match.
 ///
-/// A step is one operation on one value or on 32 bytes of text. The work is bounded before it begins, by the size of
-/// the condition, of the specs, and of the longest list in them: an evaluation takes about ten milliseconds at the very
+/// A step is a look at one value or at 32 bytes of text, some ten nanoseconds. The work is bounded before it begins, by the size of
+/// the condition, of the specs, and of the longest list in them: an evaluation takes some twenty milliseconds at the very
 /// most, and a usual one a few microseconds.
-pub const MAX_STEPS: u64 = 1 << 24;
+pub const MAX_STEPS: u64 = 1 << 22;
+
+/// The steps of an operation that looks at no more than a name or a number: as long as looking at so many values.
+const SMALL_STEPS: u64 = 8;
 
 /// The functions there are beside the operators.
 const FUNCTIONS: [&str; 4] = ["contains", "endsWith", "size", "startsWith"];
@@ -181,7 +184,7 @@ fn parse(text: &str) -> Result<(IdedExpr, Cost), Invalid> {
 /// What an evaluation can cost.
 #[derive(Debug, Clone, Copy, Default)]
 struct Cost {
-    /// Operations under no, one and two quantifiers that look at a name or a number.
+    /// The steps of the operations under no, one and two quantifiers that look at a name or a number.
     small: [u64; MAX_QUANTIFIERS + 1],
     /// Operations that may look at a whole value.
     whole: [u64; MAX_QUANTIFIERS + 1],
@@ -272,7 +275,11 @@ impl<'e> Checker<'e> {
         }
         call.target.iter().try_for_each(|target| self.check(target))?;
         call.args.iter().try_for_each(|arg| self.check(arg))?;
-        self.whole();
+        if is_small(call) {
+            self.small()
+        } else {
+            self.whole()
+        }
         Ok(())
     }
 
@@ -297,9 +304,11 @@ impl<'e> Checker<'e> {
         if self.bound.len() == MAX_QUANTIFIERS {
             return fault("at most two of `all`, `exists` and `exists_one` within one another");
         }
-        self.bound.push(&quantifier.iter_var);
-        // Each item is bound, and counted.
+        // Every item is copied once.
         self.whole();
+        self.bound.push(&quantifier.iter_var);
+        // And bound, counted, and asked whether to go on.
+        (0..4).for_each(|_| self.small());
         // The answers are counted one level further out.
         self.depth += 1;
         self.check(asked)?;
@@ -310,7 +319,7 @@ impl<'e> Checker<'e> {
 
     fn small(&mut self) {
         if let Some(count) = self.cost.small.get_mut(self.bound.len()) {
-            *count += 1;
+            *count += SMALL_STEPS;
         }
     }
 
@@ -318,6 +327,27 @@ impl<'e> Checker<'e> {
         if let Some(count) = self.cost.whole.get_mut(self.bound.len()) {
             *count += 1;
         }
+    }
+}
+
+/// Whether it looks at no more than a name, a number, or as much of a text as the condition itself holds.
+fn is_small(call: &CallExpr) -> bool {
+    let literal = |arg: &IdedExpr| matches!(arg.expr, Expr::Literal(_));
+    match (call.func_name.as_str(), call.args.as_slice()) {
+        (
+            operators::LOGICAL_AND
+            | operators::LOGICAL_OR
+            | operators::LOGICAL_NOT
+            | operators::CONDITIONAL
+            | operators::NEGATE,
+            _,
+        ) => true,
+        (operators::EQUALS | operators::NOT_EQUALS, args) => args.iter().any(literal),
+        (operators::INDEX, [_, at]) => {
+            literal(at) && !matches!(at.expr, Expr::Literal(LiteralValue::Double(_)))
+        }
+        ("startsWith" | "endsWith", [arg]) => literal(arg),
+        _ => false,
     }
 }
 
@@ -580,6 +610,12 @@ mod tests {
         assert!(condition.holds(&facts));
         let few = json!({ "items": items[..20] });
         assert!(!condition.holds(&Facts::new(Change { spec: Some(&few), ..Change::default() })));
+        // What is long alone costs only who looks at all of it.
+        let prompt = json!({ "items": items[..50], "prompt": "Be concise. ".repeat(8000) });
+        let facts = Facts::new(Change { spec: Some(&prompt), ..Change::default() });
+        let asked = "resource.spec.items.all(x, resource.spec.items.exists(y, y == 7 && x != -1)) && \
+                     resource.spec.prompt != ''";
+        assert!(!Condition::compile(&format!("!({asked})")).unwrap().holds(&facts));
         // Too deep to be looked at.
         let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
         let simple = Condition::compile("resource.kind == 'Agent'").unwrap();
