@@ -3,7 +3,9 @@
 use crate::house::House;
 use crate::screen::{Ink, Screen};
 use anyhow::{Context as _, ensure};
+use powerloom_core::audit::AuditEntry;
 use powerloom_core::audit::checkpoint::Checkpoint;
+use powerloom_core::audit::export::ExportReader;
 use powerloom_core::audit::note::SignedNote;
 use powerloom_core::audit::offline::{Given, verify_export};
 use powerloom_core::audit::report::EvidenceReport;
@@ -70,19 +72,11 @@ async fn exported(house: &House) -> anyhow::Result<String> {
 
 /// Who did what, of the approvals and of what they let through.
 fn story(export: &str) -> anyhow::Result<Vec<String>> {
+    let mut reader = ExportReader::new(export.as_bytes())?;
     let mut lines = Vec::new();
-    for line in export.lines().skip(1) {
-        let entry: serde_json::Value = serde_json::from_str(line)?;
-        let row = &entry["row"];
-        let text = |name: &str| row[name].as_str().unwrap_or("-").to_owned();
-        if !row["approval_request_id"].is_null() {
-            lines.push(format!(
-                "{:>3}  {:<20} {:<20} {}",
-                row["seq"],
-                text("actor"),
-                text("verb"),
-                text("approval_request_id")
-            ));
+    while let Some(AuditEntry { row, .. }) = reader.entry()? {
+        if let Some(request) = &row.approval_request_id {
+            lines.push(format!("{:>3}  {:<20} {:<20} {request}", row.seq, row.actor, row.verb));
         }
     }
     Ok(lines)

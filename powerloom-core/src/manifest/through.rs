@@ -219,8 +219,7 @@ impl Submit for Through<'_> {
     type Error = Error;
 
     async fn submit(&self, mutation: Mutation) -> Result<Outcome, Error> {
-        let mut options = SubmitOptions::default();
-        options.under = self.under;
+        let options = SubmitOptions { under: self.under, ..SubmitOptions::default() };
         self.control_plane.submit_with(self.caller, mutation, &options).await
     }
 
