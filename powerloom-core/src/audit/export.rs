@@ -184,10 +184,7 @@ impl<'a> EntryLine<'a> {
                 (rest.strip_suffix(b",\"salt\":\"").ok_or_else(form)?, Some(salt(hex).ok_or_else(form)?))
             }
         };
-        const ROW: &[u8] = b"\",\"row\":";
-        let at = rest.windows(ROW.len()).rposition(|window| window == ROW).ok_or_else(form)?;
-        let (rest, row_bytes) = rest.split_at_checked(at).ok_or_else(form)?;
-        let row_bytes = row_bytes.strip_prefix(ROW).ok_or_else(form)?;
+        let (rest, row_bytes) = split_row(rest).ok_or_else(form)?;
         let (rest, prev_hash) = rest.split_last_chunk::<64>().ok_or_else(form)?;
         let (rest, hash) = rest
             .strip_suffix(b"\",\"prev_hash\":\"")
@@ -215,6 +212,21 @@ impl<'a> EntryLine<'a> {
             payload: self.payload,
             salt: self.salt.as_ref(),
         }
+    }
+}
+
+/// Splits `…","row":{…}` before the quote and after the colon. Only texts can have another `{` behind that one, and what
+/// stands before it there is an escaped quote at best.
+fn split_row(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut end = line.len();
+    loop {
+        let (before, _) = line.split_at_checked(end)?;
+        let at = before.iter().rposition(|byte| *byte == b'{')?;
+        let (before, row) = line.split_at_checked(at)?;
+        if let Some(before) = before.strip_suffix(b"\",\"row\":") {
+            return Some((before, row));
+        }
+        end = at;
     }
 }
 

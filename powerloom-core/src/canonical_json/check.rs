@@ -83,8 +83,9 @@ pub(crate) fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let inner = text.strip_prefix(b"\"")?;
     let mut rest = inner;
     loop {
-        let stop = rest.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'))?;
-        let (_, at) = rest.split_at_checked(stop)?;
+        let (_, near) = rest.split_at_checked(plain_words(rest))?;
+        let stop = near.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'))?;
+        let (_, at) = near.split_at_checked(stop)?;
         let (byte, after) = at.split_first()?;
         match byte {
             b'"' => {
@@ -95,6 +96,20 @@ pub(crate) fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
             _ => return None,
         }
     }
+}
+
+/// How many bytes at the beginning, in words of eight, hold neither quote nor backslash nor control character.
+fn plain_words(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGHS: u64 = ONES << 7;
+    // The lowest byte that is what is looked for is always found; a borrow may blame a higher one as well.
+    let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word & HIGHS;
+    let is_plain = |word: &&[u8; 8]| {
+        let word = u64::from_le_bytes(**word);
+        let zero = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        below(word, 0x20) | zero(b'"') | zero(b'\\') == 0
+    };
+    bytes.as_chunks::<8>().0.iter().take_while(is_plain).count() * 8
 }
 
 /// What follows the escape whose backslash was just read: one of the short forms, or a control character without one.
