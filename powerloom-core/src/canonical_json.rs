@@ -19,5 +19,5 @@ pub use check::is_canonical;
 pub use parser::parse;
 pub use writer::{MAX_DEPTH, MAX_INTEGER, to_vec, to_vec_strict, write};
 
-pub(crate) use check::string;
+pub(crate) use check::{after_value, string};
 pub(crate) use writer::{Sink, write_integer, write_text};

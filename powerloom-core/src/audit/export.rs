@@ -6,7 +6,7 @@ use crate::audit::chain::AuditHead;
 use crate::audit::entry::{AuditEntry, SALT_LEN};
 use crate::audit::row_view::{RowView, digest};
 use crate::audit::verify::Link;
-use crate::canonical_json::{self, is_canonical};
+use crate::canonical_json::{self, after_value, is_canonical};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::id::OrgId;
@@ -167,37 +167,38 @@ pub(super) struct EntryLine<'a> {
 }
 
 impl<'a> EntryLine<'a> {
-    /// Reads a line without its end.
-    ///
-    /// The row is flat and its keys are known, so the last `,"row":` of a line is where it begins; what stands before has a
-    /// fixed length up to the change.
+    /// Reads a line without its end, in one pass: nothing may stand between the parts.
     fn read(line: &'a [u8]) -> Result<Self, LineFault> {
         let form = || LineFault::Form;
-        let rest = line.strip_suffix(b"}").ok_or_else(form)?;
-        let (rest, salt) = match rest.strip_suffix(b",\"salt\":null") {
-            Some(rest) => (rest, None),
+        // After this every part that ends at a quote or brace is text of its own.
+        std::str::from_utf8(line).map_err(|_| form())?;
+        let rest = line.strip_prefix(b"{\"change\":").ok_or_else(form)?;
+        let (payload, rest) = match rest.strip_prefix(b"null") {
+            Some(rest) => (None, rest),
             None => {
-                let (rest, hex) = rest
-                    .strip_suffix(b"\"")
-                    .and_then(|rest| rest.split_last_chunk::<32>())
-                    .ok_or_else(form)?;
-                (rest.strip_suffix(b",\"salt\":\"").ok_or_else(form)?, Some(salt(hex).ok_or_else(form)?))
+                let after = rest.starts_with(b"{").then(|| after_value(rest)).flatten();
+                let length = after.map(|after| rest.len() - after.len());
+                let (payload, rest) =
+                    length.and_then(|length| rest.split_at_checked(length)).ok_or(LineFault::Change)?;
+                (Some(payload), rest)
             }
         };
-        let (rest, row_bytes) = split_row(rest).ok_or_else(form)?;
-        let (rest, prev_hash) = rest.split_last_chunk::<64>().ok_or_else(form)?;
-        let (rest, hash) = rest
-            .strip_suffix(b"\",\"prev_hash\":\"")
-            .and_then(|rest| rest.split_last_chunk::<64>())
-            .ok_or_else(form)?;
-        let change = rest.strip_suffix(b",\"hash\":\"").and_then(|rest| rest.strip_prefix(b"{\"change\":"));
-        let payload = change.map(|change| (change != b"null").then_some(change)).ok_or_else(form)?;
-        let row = RowView::read(row_bytes).ok_or(LineFault::Row)?;
-        if !payload.is_none_or(is_payload) || (payload.is_none() && salt.is_some()) {
+        let (hash, rest) = split_digest(rest, b",\"hash\":\"").ok_or_else(form)?;
+        let (prev_hash, rest) = split_digest(rest, b",\"prev_hash\":\"").ok_or_else(form)?;
+        let rest = rest.strip_prefix(b",\"row\":").ok_or_else(form)?;
+        let (row, after) = RowView::read_first(rest).ok_or(LineFault::Row)?;
+        let (row_bytes, rest) = rest.split_at_checked(rest.len() - after.len()).ok_or_else(form)?;
+        let salt = match rest.strip_prefix(b",\"salt\":").ok_or_else(form)? {
+            b"null}" => None,
+            quoted => {
+                let hex = quoted.strip_prefix(b"\"").and_then(|hex| hex.strip_suffix(b"\"}"));
+                Some(hex.and_then(|hex| salt(hex.try_into().ok()?)).ok_or_else(form)?)
+            }
+        };
+        if payload.is_none() && salt.is_some() {
             return Err(LineFault::Change);
         }
-        let read = |hex: &[u8]| digest(hex).ok_or(LineFault::Form);
-        Ok(Self { row, row_bytes, prev_hash: read(prev_hash)?, hash: read(hash)?, payload, salt })
+        Ok(Self { row, row_bytes, prev_hash, hash, payload, salt })
     }
 
     pub(super) fn link(&self) -> Link<'_> {
@@ -215,19 +216,10 @@ impl<'a> EntryLine<'a> {
     }
 }
 
-/// Splits `…","row":{…}` before the quote and after the colon. Only texts can have another `{` behind that one, and what
-/// stands before it there is an escaped quote at best.
-fn split_row(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut end = line.len();
-    loop {
-        let (before, _) = line.split_at_checked(end)?;
-        let at = before.iter().rposition(|byte| *byte == b'{')?;
-        let (before, row) = line.split_at_checked(at)?;
-        if let Some(before) = before.strip_suffix(b"\",\"row\":") {
-            return Some((before, row));
-        }
-        end = at;
-    }
+/// The digest in quotes after `key`, and what follows it.
+fn split_digest<'a>(bytes: &'a [u8], key: &[u8]) -> Option<(Digest, &'a [u8])> {
+    let (hex, rest) = bytes.strip_prefix(key)?.split_first_chunk::<64>()?;
+    Some((digest(hex)?, rest.strip_prefix(b"\"")?))
 }
 
 fn salt(hex: &[u8; 32]) -> Option<[u8; SALT_LEN]> {

@@ -133,7 +133,7 @@ fn what_is_not_written_as_an_export_is_refused_with_its_line() {
     assert!(matches!(fault(edited(0, "\"v\":1", "\"v\":2")), (1, LineFault::Version { version: 2, .. })));
     assert_eq!(
         fault(edited(2, "update\"},\"salt\":", "update\"},\"salt\":null,\"salt\":")),
-        (3, LineFault::Row)
+        (3, LineFault::Form)
     );
     assert_eq!(fault(edited(2, "{\"change\":", "{\"extra\":1,\"change\":")), (3, LineFault::Form));
     assert_eq!(fault(edited(2, "\"seq\":2", "\"seq\":2,\"seq\":2")), (3, LineFault::Row));

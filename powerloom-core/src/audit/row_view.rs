@@ -18,6 +18,11 @@ impl RowView {
     /// Reads canonical row bytes of any version; `None` if they are not canonical.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         std::str::from_utf8(bytes).ok()?;
+        Self::read_first(bytes).filter(|(_, rest)| rest.is_empty()).map(|(row, _)| row)
+    }
+
+    /// The same for a row at the beginning of what is known to be UTF-8; also what follows it.
+    pub(super) fn read_first(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let rest = text(bytes.strip_prefix(b"{\"actor\":")?)?;
         let rest = text_or_null(rest.strip_prefix(b",\"approval_request_id\":")?)?;
         let (change_hash, rest) = rest.strip_prefix(b",\"change_hash\":\"")?.split_at_checked(64)?;
@@ -31,16 +36,18 @@ impl RowView {
         let (ts, rest) = rest.strip_prefix(b",\"ts\":\"")?.split_at_checked(27)?;
         let (v, rest) = integer(rest.strip_prefix(b"\",\"v\":")?)?;
         let rest = text(rest.strip_prefix(b",\"verb\":")?)?;
+        let rest = rest.strip_prefix(b"}")?;
         // An id in capitals is the same id in other bytes.
-        if rest != b"}" || !is_moment(ts) || org.iter().any(u8::is_ascii_uppercase) {
+        if !is_moment(ts) || org.iter().any(u8::is_ascii_uppercase) {
             return None;
         }
-        Some(Self {
+        let row = Self {
             seq,
             org_id: std::str::from_utf8(org).ok()?.parse().ok()?,
             v: u32::try_from(v).ok()?,
             change_hash: digest(change_hash)?,
-        })
+        };
+        Some((row, rest))
     }
 }
 

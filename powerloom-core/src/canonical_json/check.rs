@@ -18,6 +18,11 @@ pub fn is_canonical(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok() && value(bytes, 0).is_some_and(<[u8]>::is_empty)
 }
 
+/// What follows the canonical value at the beginning of a text that is UTF-8; `None` if none stands there.
+pub(crate) fn after_value(text: &[u8]) -> Option<&[u8]> {
+    value(text, 0)
+}
+
 /// What follows the value at the beginning of `text`; `None` if none stands there, or not in its canonical form.
 fn value(text: &[u8], depth: usize) -> Option<&[u8]> {
     if depth > MAX_DEPTH {
