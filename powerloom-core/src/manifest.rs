@@ -27,7 +27,7 @@ mod graph;
 mod hint;
 mod hole;
 mod link;
-mod live;
+pub(crate) mod live;
 mod lookup;
 mod merge;
 mod node;

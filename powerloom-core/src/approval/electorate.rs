@@ -17,6 +17,9 @@ pub enum Ineligible {
     /// By a token minted for a session: whoever's it is, an agent would decide (row M38).
     #[error("a token of a session decides nothing: vote in person")]
     Delegated,
+    /// By a token that is narrowed, or that a program keeps: whoever made it could be several people with it.
+    #[error("a token of a program decides nothing: vote in person")]
+    NotInPerson,
     /// Not a person: an agent, a service.
     #[error("only people decide")]
     NotAPerson,
@@ -34,6 +37,7 @@ impl Ineligible {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Delegated => "delegated_cannot_decide",
+            Self::NotInPerson => "not_in_person",
             Self::NotAPerson => "not_a_person",
             Self::OwnRequest => "own_request",
             Self::NotAnApprover => "not_an_approver",
@@ -44,12 +48,15 @@ impl Ineligible {
 /// The person who calls.
 ///
 /// # Errors
-/// [`Ineligible::Delegated`], [`Ineligible::NotAPerson`].
+/// [`Ineligible::Delegated`], [`Ineligible::NotInPerson`], [`Ineligible::NotAPerson`].
 pub(crate) fn person(caller: &Caller) -> Result<ResourceId, Ineligible> {
     if caller.token == TokenKind::Delegated || caller.delegated_from_session.is_some() {
         return Err(Ineligible::Delegated);
     }
     match caller.principal {
+        Principal::User(_) if caller.token == TokenKind::Api || caller.ceiling.is_some() => {
+            Err(Ineligible::NotInPerson)
+        }
         Principal::User(user) => Ok(user),
         _ => Err(Ineligible::NotAPerson),
     }
@@ -73,7 +80,7 @@ pub(crate) fn entitled(
     if (own && !requirement.allow_self) || (involved && !own) {
         return Err(Ineligible::OwnRequest);
     }
-    if names(snapshot, &requirement.approvers, &who, request.meta.ou, now) {
+    if names(snapshot, &requirement.approvers, &who, requirement.ou, now) {
         Ok(())
     } else {
         Err(Ineligible::NotAnApprover)

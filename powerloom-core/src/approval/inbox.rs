@@ -268,13 +268,18 @@ impl Approvals<'_> {
     /// # Cancel safety
     /// Dropped, some are taken back and some are not; calling again goes on.
     pub async fn cancel_all(&self, filter: &InboxFilter, reason: Option<String>) -> Result<Vec<Cancelled>> {
-        let filter = InboxFilter { state: Some(ApprovalState::Pending), ..filter.clone() };
+        let state = Some(ApprovalState::Pending);
+        let mut filter = InboxFilter { state, limit: MAX_PAGE, ..filter.clone() };
         let mut cancelled = Vec::new();
-        for record in self.list(&filter, Whose::Cancellable).await? {
-            let request = record.request_id();
-            cancelled.push(Cancelled { request, result: self.cancel(request, reason.clone()).await });
+        loop {
+            let page = self.list(&filter, Whose::Cancellable).await?;
+            let Some(last) = page.last() else { return Ok(cancelled) };
+            filter.after = Some(last.request_id());
+            for record in &page {
+                let request = record.request_id();
+                cancelled.push(Cancelled { request, result: self.cancel(request, reason.clone()).await });
+            }
         }
-        Ok(cancelled)
     }
 
     /// Confirms in advance what the caller will do themselves, for policies with `allow_self` that name them.
@@ -375,17 +380,21 @@ impl Approvals<'_> {
     }
 
     fn asked(&self, record: &Record<ApprovalRequest>) -> bool {
-        record.spec.requester.principal == self.caller.principal
+        record.spec.requester.is(self.caller)
     }
 
     async fn may_decide(&self, record: &Record<ApprovalRequest>) -> Result<bool> {
         let Ok(voter) = person(self.caller) else { return Ok(false) };
-        let held = self.loom.decide(self.caller, Permission::APPROVAL_DECIDE, record.meta.ou).await?;
         let snapshot = self.loom.authz(self.caller.org).await?;
         let now = self.loom.plane.now();
-        let mut requirements = record.spec.requirements.iter();
-        Ok(held.is_allowed()
-            && requirements.any(|need| entitled(&snapshot, record, need, voter, now).is_ok()))
+        for need in &record.spec.requirements {
+            if entitled(&snapshot, record, need, voter, now).is_ok()
+                && self.loom.decide(self.caller, Permission::APPROVAL_DECIDE, need.ou).await?.is_allowed()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -26,11 +26,11 @@ pub enum ApprovalEvent {
     Requested,
     /// Somebody voted, and it still waits.
     Voted,
-    /// It was approved, and the change is applied.
+    /// It was approved: a change is made by then, a plan may be applied now.
     Approved,
     /// It was rejected.
     Rejected,
-    /// The requester took it back.
+    /// The requester took it back, or somebody who may cancel requests.
     Cancelled,
     /// Nobody decided in time.
     Expired,
@@ -81,7 +81,7 @@ pub struct ApprovalNotice {
     pub request_id: String,
     /// What happened.
     pub event: ApprovalEvent,
-    /// What is to be done, such as `agent:update`.
+    /// What is to be done, such as `agent.update`.
     pub verb: String,
     /// To what kind of thing.
     pub resource_kind: KindName,

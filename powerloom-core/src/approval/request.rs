@@ -66,6 +66,14 @@ impl Requester {
         }
     }
 
+    /// Whether this is the caller, narrowed in the same way: what somebody asked in person is not for a token of theirs.
+    #[must_use]
+    pub fn is(&self, caller: &Caller) -> bool {
+        self.principal == caller.principal
+            && self.session == caller.delegated_from_session
+            && self.ceiling == caller.ceiling
+    }
+
     /// The caller as whom the change is made.
     #[must_use]
     pub fn caller(&self, org: OrgId) -> Caller {
@@ -85,6 +93,8 @@ pub struct Requirement {
     pub policy: ResourceId,
     /// Its name.
     pub name: String,
+    /// The touched OU by which it matched: who decides is judged there.
+    pub ou: ResourceId,
     /// Who may decide.
     pub approvers: Vec<Approver>,
     /// How many different people must agree.
@@ -126,6 +136,9 @@ pub struct ApprovalRequestSpec {
     pub resource_id: Option<String>,
     /// The path of the OU it is judged in, when it was asked. The record's own OU is what counts: it survives a rename.
     pub scope_ou: String,
+    /// The approved plan it is a step of, if it waits for a policy the plan did not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under: Option<ApprovalId>,
     /// What a vote is for: [`approval_hash`](crate::digest::approval_hash) of the change; of a plan, its digest.
     pub payload_hash: Digest,
     /// The change itself, as canonical JSON, is kept under this digest.

@@ -80,6 +80,7 @@ mod tests {
         Requirement {
             policy: id(policy),
             name: String::new(),
+            ou: id(0),
             approvers: Vec::new(),
             quorum,
             reject_threshold,

@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Whether the change was made or refused.
 ///
@@ -50,6 +50,17 @@ pub struct Change {
 }
 
 impl Change {
+    /// Adds one more thing worth keeping under a name of its own.
+    pub(crate) fn remark(&mut self, name: &str, value: Value) {
+        let mut detail = match self.detail.take() {
+            Some(Value::Object(detail)) => detail,
+            Some(other) => Map::from_iter([("detail".to_owned(), other)]),
+            None => Map::new(),
+        };
+        detail.insert(name.to_owned(), value);
+        self.detail = Some(Value::Object(detail));
+    }
+
     /// The same change, touching these OUs, each of which counts once.
     #[must_use]
     pub fn touching(mut self, ous: &[ResourceId]) -> Self {

@@ -62,7 +62,7 @@ fn verify(entries: &[AuditEntry], trusted: Option<AuditHead>) -> Result<Verified
     verifier.finish()
 }
 
-/// Rows M40 and M41: the published chain, byte for byte.
+/// Vector 4.3, rows M40 and M41: the published chain, byte for byte.
 #[test]
 fn the_published_chain_comes_out_as_published() {
     let entries = chain();

@@ -2,25 +2,28 @@
 //!
 //! It is asked about changes that are valid and permitted, and it only ever holds back.
 
-use crate::approval::electorate::{Ineligible, names};
-use crate::approval::notifier::{ApprovalEvent, ApprovalNotice};
-use crate::approval::policy_set::{Policy, PolicyQuestion};
+use crate::approval::electorate::{Ineligible, names, person};
+use crate::approval::notifier::ApprovalEvent;
+use crate::approval::policy_set::Policy;
 use crate::approval::{
     ApprovalId, ApprovalRequest, ApprovalRequestSpec, ApprovalState, Base, Purpose, Requester, Requirement,
     StandingConsent,
 };
-use crate::audit::{AuditDraft, Change};
+use crate::audit::Change;
 use crate::clock::Timestamp;
 use crate::digest::{ApprovalSubject, Digest, approval_hash};
 use crate::door::caller::TokenKind;
 use crate::door::gate::{Proposal, Verdict};
+use crate::door::held::Held;
+use crate::door::matching::{home, matching, touched};
 use crate::door::mutation::{Action, Mutation};
+use crate::door::options::SubmitOptions;
 use crate::door::plan_grant::Grant;
 use crate::door::request_row::{decide, expired, notice, row_about, to_json};
-use crate::door::submit::SubmitOptions;
 use crate::door::work::{Draft, Work};
 use crate::error::{Conflict, Error, Result};
 use crate::id::ResourceId;
+use crate::invalid::Invalid;
 use crate::labels::Labels;
 use crate::permission::Permission;
 use crate::plane::Plane;
@@ -32,17 +35,6 @@ use crate::store::{Precondition, Write};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
-
-/// What is committed instead of a change that is held back.
-#[derive(Debug, Default)]
-pub(crate) struct Held {
-    /// The request, `req_…`.
-    pub(crate) request_id: String,
-    pub(crate) expect: Vec<Precondition>,
-    pub(crate) write: Vec<Write>,
-    pub(crate) audit: Vec<AuditDraft>,
-    pub(crate) notices: Vec<ApprovalNotice>,
-}
 
 impl Plane {
     /// Asks whether the change is made now. What its being made now needs beside it is added to `draft`.
@@ -72,7 +64,7 @@ impl Plane {
             return Ok(Some(Held { request_id, write, audit, ..Held::default() }));
         }
         if let Some(why) = &options.justification {
-            remark(&mut draft.change, "justification", json!(why));
+            draft.change.remark("justification", json!(why));
         }
         let grant = match options.under {
             Some(id) => Some(self.grant(work, mutation, draft, id).await?),
@@ -115,16 +107,20 @@ impl Plane {
             }
         }
         let all: Vec<&str> = matched.iter().map(|policy| policy.name.as_str()).collect();
-        remark(&mut draft.change, "policies", json!(all));
+        draft.change.remark("policies", json!(all));
         asking.retain(|policy| !grant.is_some_and(|grant| grant.has_asked(policy.id)));
         if asking.is_empty() {
             return Ok(None);
         }
         if options.break_glass {
+            if grant.is_some() {
+                let allowed = "without `under`: a step of an approved plan breaks no glass";
+                return Err(Invalid::hidden("break_glass", allowed).into());
+            }
             self.break_glass(work, mutation, draft, options, &asking).await?;
             return Ok(None);
         }
-        if let Some(consent) = self.consent(work, &asking).await? {
+        if let Some(consent) = self.consent(work, draft, &asking).await? {
             use_consent(work, consent, draft)?;
             return Ok(None);
         }
@@ -142,18 +138,31 @@ impl Plane {
     ) -> Result<Held> {
         let mut held = Held::default();
         let payload = Payload::of(work, mutation, draft)?;
-        let unique_key = format!("{}/{}", work.caller.principal, payload.hash);
+        let unique_key = unique_key(work, payload.hash)?;
         let open = self.store.record_by_unique_key(work.org.id, &ApprovalRequest::KIND, &unique_key).await?;
         if let Some(row) = open {
             let mut request = Record::<ApprovalRequest>::read(&row)?;
-            if request.state_at(work.now) == ApprovalState::Pending {
+            let pending = request.state_at(work.now) == ApprovalState::Pending;
+            let asked =
+                |policy: &&Policy| request.spec.requirements.iter().any(|need| need.policy == policy.id);
+            if pending && asking.iter().all(asked) {
                 held.request_id = request.request_id().to_string();
                 return Ok(held);
             }
-            // Its time ran out and nobody has noticed yet.
+            // Its time ran out and nobody has noticed yet; or a policy asks now that it did not ask.
             let mut end = Draft::new(None, Change::default());
-            decide(work, &row, &mut request, ApprovalState::Expired, Value::Null, &mut end)?;
-            held.audit.push(row_about(work, &request, "expire", expired(&request)));
+            if pending {
+                request.status.code = Some(POLICY_CHANGED.to_owned());
+                decide(work, &row, &mut request, ApprovalState::Failed, Value::Null, &mut end)?;
+                let change = Change {
+                    after: json!({ "state": ApprovalState::Failed, "code": POLICY_CHANGED }),
+                    ..Change::default()
+                };
+                held.audit.push(row_about(work, &request, "fail", change));
+            } else {
+                decide(work, &row, &mut request, ApprovalState::Expired, Value::Null, &mut end)?;
+                held.audit.push(row_about(work, &request, "expire", expired(&request)));
+            }
             held.expect.append(&mut end.expect);
             held.write.append(&mut end.write);
             held.notices.append(&mut end.notices);
@@ -191,7 +200,7 @@ impl Plane {
         let Some(why) = &options.justification else {
             return Err(Conflict::JustificationRequired { policy: names_of(asking) }.into());
         };
-        let ou = work.subject.ous.first().copied().unwrap_or(work.org.root_ou);
+        let ou = home(work, draft);
         let unique_key = format!("review/{ou}");
         let open = self.store.record_by_unique_key(work.org.id, &ApprovalRequest::KIND, &unique_key).await?;
         if let Some(row) = open {
@@ -207,7 +216,7 @@ impl Plane {
             org = %work.org.id, actor = %work.caller.principal, verb = %work.subject.verb,
             resource = %work.subject.id, review = %id, "break-glass: applied without approval"
         );
-        remark(&mut draft.change, "break_glass", json!({ "review": id, "policies": names_of(asking) }));
+        draft.change.remark("break_glass", json!({ "review": id, "policies": names_of(asking) }));
         draft.approval = Some(id);
         let loud = Change {
             after: json!({
@@ -236,11 +245,12 @@ impl Plane {
         expires_at: Option<Timestamp>,
         unique_key: String,
     ) -> Result<(RecordRow, Record<ApprovalRequest>)> {
-        let ou = work.subject.ous.first().copied().unwrap_or(work.org.root_ou);
+        let ou = home(work, draft);
         let spec = ApprovalRequestSpec {
             purpose,
             requester: Requester::of(work.caller, work.actor()),
             excluded: work.involved().await?,
+            under: options.under,
             verb: work.subject.verb.clone(),
             resource_kind: work.subject.kind.clone(),
             resource_id: payload.target,
@@ -251,7 +261,10 @@ impl Plane {
             before: draft.change.before.clone(),
             after: draft.change.after.clone(),
             justification: options.justification.clone(),
-            requirements: asking.iter().map(|policy| requirement(policy)).collect(),
+            requirements: asking
+                .iter()
+                .map(|policy| requirement(policy, touched(work, draft, policy)))
+                .collect(),
             expires_at,
         };
         let row = self.request_row(work, &spec, ou, unique_key)?;
@@ -291,19 +304,21 @@ impl Plane {
     }
 
     /// The caller's standing consent to confirm this themselves, if there is one and every policy takes it.
-    async fn consent(&self, work: &Work<'_>, asking: &[&Policy]) -> Result<Option<RecordRow>> {
+    async fn consent(&self, work: &Work<'_>, draft: &Draft, asking: &[&Policy]) -> Result<Option<RecordRow>> {
         let Principal::User(user) = work.caller.principal else { return Ok(None) };
         let who = Principal::User(user);
-        let Some(&ou) = work.subject.ous.first() else { return Ok(None) };
         let alone = |policy: &&Policy| {
+            let ou = touched(work, draft, policy);
             policy.spec.allow_self
                 && policy.spec.quorum == 1
                 && names(&work.snapshot, &policy.spec.approvers, &who, ou, work.now)
+                && work.person_may(user, Permission::APPROVAL_DECIDE, ou)
         };
-        if !asking.iter().all(alone) || !work.person_may(user, Permission::APPROVAL_DECIDE, ou) {
+        if !asking.iter().all(alone) {
             return Ok(None);
         }
-        let delegated = work.caller.delegated_from_session.is_some();
+        // What a narrowed token of theirs does is as little their own doing as what an agent does.
+        let delegated = person(work.caller).is_err();
         for row in self.store.referrers(work.org.id, &ResourceKey::of::<User>(user)).await? {
             if row.kind != StandingConsent::KIND || !row.is_live() {
                 continue;
@@ -321,22 +336,6 @@ impl Plane {
     }
 }
 
-/// The policies a change meets.
-pub(crate) fn matching<'w>(work: &'w Work<'_>, mutation: &Mutation, draft: &Draft) -> Vec<&'w Policy> {
-    let actor = work.actor();
-    let question = PolicyQuestion {
-        kind: &work.subject.kind,
-        verb: &work.subject.verb,
-        action: mutation.action.word(),
-        ous: &work.subject.ous,
-        record: draft.record.as_ref(),
-        before: draft.prior.as_ref().unwrap_or(&Value::Null),
-        actor: &actor,
-        delegated: work.caller.delegated_from_session.is_some(),
-    };
-    work.policies.matching(&work.snapshot, &question)
-}
-
 /// What is asked for, in the form that is hashed and kept.
 #[derive(Debug, Clone)]
 pub(crate) struct Payload {
@@ -350,15 +349,28 @@ pub(crate) struct Payload {
 impl Payload {
     fn of(work: &Work<'_>, mutation: &Mutation, draft: &Draft) -> Result<Self> {
         let target = match mutation.action {
-            Action::Create { .. } => None,
+            // It has no id before it is made.
+            Action::Create { .. } | Action::GrantConsent { .. } => None,
             _ => Some(work.subject.id.clone()),
         };
         let base = base(work, draft);
-        let ou = work.subject.ous.first().copied().unwrap_or(work.org.root_ou);
+        let ou = home(work, draft);
         let hash = payload_hash(work, mutation, &work.path(ou), target.as_deref(), base.as_ref())?;
         let bytes = Bytes::from(crate::canonical_json::to_vec(mutation)?);
         Ok(Self { hash, digest: Digest::of(&bytes), bytes, target, base })
     }
+}
+
+/// A policy asks for approval of what a request is about, and the request did not ask it.
+pub(crate) const POLICY_CHANGED: &str = "policy_changed";
+
+/// What makes two requests the same: who asks, how they are narrowed, and what for.
+pub(crate) fn unique_key(work: &Work<'_>, hash: Digest) -> Result<String> {
+    let caller = work.caller;
+    let session = caller.delegated_from_session.map(|session| session.to_string());
+    let narrowed =
+        Digest::of_json(&json!({ "session": session, "token": caller.token, "ceiling": caller.ceiling }))?;
+    Ok(format!("{}/{narrowed}/{hash}", caller.principal))
 }
 
 /// What a vote on `mutation` signs (sem. 2.8, Pinning).
@@ -415,16 +427,17 @@ pub(crate) fn asked(request: &Record<ApprovalRequest>, work: &Work<'_>) -> Chang
         ..Change::default()
     };
     if let Some(why) = &spec.justification {
-        remark(&mut change, "justification", json!(why));
+        change.remark("justification", json!(why));
     }
     change
 }
 
 /// A policy as it is frozen in a request.
-pub(crate) fn requirement(policy: &Policy) -> Requirement {
+pub(crate) fn requirement(policy: &Policy, ou: ResourceId) -> Requirement {
     Requirement {
         policy: policy.id,
         name: policy.name.clone(),
+        ou,
         approvers: policy.spec.approvers.clone(),
         quorum: policy.spec.quorum,
         reject_threshold: policy.spec.reject_threshold,
@@ -443,25 +456,13 @@ fn use_consent(work: &Work<'_>, row: RecordRow, draft: &mut Draft) -> Result<()>
     if consent.status.used >= consent.spec.uses {
         next.meta.stage = Stage::Archived;
     }
-    remark(
-        &mut draft.change,
+    draft.change.remark(
         "consent",
         json!({ "id": row.meta.id, "used": consent.status.used, "of": consent.spec.uses }),
     );
     draft.expect.push(Precondition::RecordVersion { key: row.key(), version: row.meta.version });
     draft.write.push(Write::PutRecord(Box::new(next)));
     Ok(())
-}
-
-/// Adds one more thing worth keeping to what the audit trail says.
-pub(crate) fn remark(change: &mut Change, name: &str, value: Value) {
-    let mut detail = match change.detail.take() {
-        Some(Value::Object(detail)) => detail,
-        Some(other) => Map::from_iter([("detail".to_owned(), other)]),
-        None => Map::new(),
-    };
-    detail.insert(name.to_owned(), value);
-    change.detail = Some(Value::Object(detail));
 }
 
 fn names_of(policies: &[&Policy]) -> String {

@@ -2,7 +2,6 @@
 
 use crate::approval::notifier::ApprovalEvent;
 use crate::approval::{ApprovalId, ApprovalRequest, ApprovalState, Purpose, StepDone};
-use crate::door::judge::remark;
 use crate::door::mutation::{Action, Mutation};
 use crate::door::request_row::{put, voters};
 use crate::door::work::{Draft, Work};
@@ -36,11 +35,12 @@ impl Grant {
     pub(crate) fn use_up(mut self, work: &Work<'_>, draft: &mut Draft) -> Result<()> {
         let made = draft.record.as_ref().filter(|_| self.part == 1).map(|record| record.meta.id);
         self.request.status.steps.push(StepDone { step: self.step, part: self.part, made });
-        remark(&mut draft.change, "approved_by", voters(&self.request));
-        remark(
-            &mut draft.change,
+        draft.change.remark("approved_by", voters(&self.request));
+        draft.change.remark(
             "plan",
-            json!({ "digest": self.request.spec.payload_hash, "step": self.step }),
+            json!({
+                "digest": self.request.spec.payload_hash, "step": self.step, "approved_by": voters(&self.request),
+            }),
         );
         draft.approval = Some(self.request.request_id());
         let record = draft.record.take();
@@ -68,10 +68,7 @@ impl Plane {
         let key = ResourceKey::of::<ApprovalRequest>(id.record());
         let row = self.row(work.org.id, &key).await?;
         let request = Record::<ApprovalRequest>::read(&row)?;
-        let asked = &request.spec.requester;
-        let own = asked.principal == work.caller.principal
-            && asked.session == work.caller.delegated_from_session
-            && asked.ceiling == work.caller.ceiling;
+        let own = request.spec.requester.is(work.caller);
         if request.spec.purpose != Purpose::Plan || !own {
             return Err(crate::error::Error::not_found("approved plan", id));
         }

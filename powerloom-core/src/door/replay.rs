@@ -6,7 +6,9 @@
 use crate::approval::{ApprovalRequest, ApprovalState, Base};
 use crate::authz::Resolution;
 use crate::digest::Digest;
-use crate::door::judge::{payload_hash, remark};
+use crate::door::gate::{Proposal, Verdict};
+use crate::door::judge::{POLICY_CHANGED, payload_hash};
+use crate::door::matching::matching;
 use crate::door::mutation::Mutation;
 use crate::door::pass::pass;
 use crate::door::request_row::{decide, voters};
@@ -15,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::error_kind::ErrorKind;
 use crate::plane::Plane;
 use crate::record::Record;
+use crate::resource::approval_policy::PolicyMode;
 use crate::store::{Precondition, StoreError};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -59,9 +62,9 @@ impl Plane {
     fn take_over(&self, inner: &Work<'_>, request: &Record<ApprovalRequest>, made: Draft, draft: &mut Draft) {
         if !made.unchanged {
             let mut change = made.change;
-            remark(&mut change, "approved_by", voters(request));
+            change.remark("approved_by", voters(request));
             if let Some(why) = &request.spec.justification {
-                remark(&mut change, "justification", json!(why));
+                change.remark("justification", json!(why));
             }
             let mut row = self.audit_draft(inner, crate::audit::AuditDecision::Allow, change);
             row.approval_request_id = Some(request.request_id().to_string());
@@ -128,6 +131,11 @@ impl Plane {
         }
         match outcome {
             Ok(mut draft) => {
+                if !draft.unchanged
+                    && let Err(void) = self.gate_again(inner, request, mutation, &mut draft).await?
+                {
+                    return Ok(Err(void));
+                }
                 draft.expect.extend(spec.base.iter().map(|base| Precondition::RecordVersion {
                     key: base.key.clone(),
                     version: base.version,
@@ -155,6 +163,59 @@ impl Plane {
             },
             Err(halt) => Err(halt),
         }
+    }
+}
+
+impl Plane {
+    /// Whether something stands in the way now that was not asked then: an embedder's gate, or a policy that the request
+    /// did not ask because it was declared, or came to reach the change, since. A step of a plan is used up here.
+    async fn gate_again(
+        &self,
+        inner: &Work<'_>,
+        request: &Record<ApprovalRequest>,
+        mutation: &Mutation,
+        draft: &mut Draft,
+    ) -> Result<std::result::Result<(), Void>> {
+        let proposal = Proposal {
+            caller: inner.caller,
+            mutation,
+            kind: &inner.subject.kind,
+            verb: &inner.subject.verb,
+            ous: &inner.subject.ous,
+            before: &draft.change.before,
+            after: &draft.change.after,
+            record: draft.record.as_ref(),
+            justification: request.spec.justification.as_deref(),
+        };
+        let changed = |reason: String| Ok(Err(Void { code: POLICY_CHANGED.to_owned(), reason }));
+        match self.gate.judge(&proposal).await {
+            Ok(Verdict::Open) => {}
+            Ok(Verdict::Hold(hold)) => return changed(format!("it waits for `{}` now", hold.request_id)),
+            Err(error) => return Ok(Err(void(&error))),
+        }
+        let grant = match request.spec.under {
+            Some(plan) => match self.grant(inner, mutation, draft, plan).await {
+                Ok(grant) => Some(grant),
+                Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
+                    return Ok(Err(void(&error)));
+                }
+                Err(error) => return Err(error),
+            },
+            None => None,
+        };
+        let asked = |id| {
+            request.spec.requirements.iter().any(|need| need.policy == id)
+                || grant.as_ref().is_some_and(|grant| grant.has_asked(id))
+        };
+        let mut met = matching(inner, mutation, draft).into_iter();
+        let new = met.find(|policy| policy.spec.mode == PolicyMode::RequireApproval && !asked(policy.id));
+        if let Some(new) = new {
+            return changed(format!("policy `{}` wants approval as well now: ask again", new.name));
+        }
+        if let Some(grant) = grant {
+            grant.use_up(inner, draft)?;
+        }
+        Ok(Ok(()))
     }
 }
 

@@ -1,90 +1,24 @@
 //! The way of a change: validate → authorize → idempotency → gate → commit (architecture 3).
 
-use crate::approval::ApprovalId;
 use crate::audit::{AuditDecision, AuditDraft, AuditHead, Change, SALT_LEN};
 use crate::authz::{AuthzSnapshot, Resolution};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::door::caller::Caller;
-use crate::door::judge::Held;
+use crate::door::held::Held;
 use crate::door::marks::Marks;
 use crate::door::mutation::{MUTATION_VERSION, Mutation};
+pub use crate::door::options::SubmitOptions;
 use crate::door::outcome::{Applied, Outcome};
 use crate::door::pass::pass;
 use crate::door::work::{AuthzEffect, Draft, Halt, Step, Subject, Work};
 use crate::error::{Conflict, Error, Result};
-use crate::invalid::{Invalid, is_plain};
+use crate::invalid::Invalid;
 use crate::plane::Plane;
 use crate::record::KindName;
 use crate::store::{AuditWrite, Commit, Committed, IdempotencyRow, Precondition, Refused, StoreError, Write};
 use serde_json::json;
 use std::sync::Arc;
-
-/// How a change is submitted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SubmitOptions {
-    /// The same key with the same change is answered once (sem. 2.14): 1 to 255 visible ASCII characters.
-    pub idempotency_key: Option<String>,
-    /// Why, in the caller's own words: 1 to 2000 characters, no control characters but tabs and line breaks.
-    pub justification: Option<String>,
-    /// Make a change at once that policies would hold back (needs `approval:break_glass` and a justification): a review is
-    /// opened, and until it is decided no other change in the same OU can be made so. Without effect on a change that
-    /// nothing holds back.
-    pub break_glass: bool,
-    /// The change is a step of this approved plan: whom the plan has asked is not asked again. Each step is applied once,
-    /// by whoever asked for the plan, within [`Limits::plan_validity`](crate::limits::Limits::plan_validity).
-    pub under: Option<ApprovalId>,
-}
-
-impl SubmitOptions {
-    /// Answers the same key with the same change once.
-    #[must_use]
-    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
-        self.idempotency_key = Some(key.into());
-        self
-    }
-
-    /// Says why.
-    #[must_use]
-    pub fn justification(mut self, why: impl Into<String>) -> Self {
-        self.justification = Some(why.into());
-        self
-    }
-
-    /// Makes the change at once, and lets people judge it afterwards.
-    #[must_use]
-    pub const fn break_glass(mut self) -> Self {
-        self.break_glass = true;
-        self
-    }
-
-    /// Makes the change as a step of this approved plan.
-    #[must_use]
-    pub const fn under(mut self, plan: ApprovalId) -> Self {
-        self.under = Some(plan);
-        self
-    }
-
-    fn validate(&self) -> Result<()> {
-        if let Some(key) = &self.idempotency_key
-            && (key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| byte.is_ascii_graphic()))
-        {
-            return Err(Invalid::new("idempotency_key", key, "1 to 255 visible ASCII characters").into());
-        }
-        if let Some(why) = &self.justification {
-            let length = why.chars().count();
-            if why.trim().is_empty() || length > MAX_JUSTIFICATION || !is_plain(why) {
-                let allowed = format!("1 to {MAX_JUSTIFICATION} characters, none of them for control");
-                return Err(Invalid::new("justification", format!("{length} characters"), allowed).into());
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Longest justification, in characters.
-const MAX_JUSTIFICATION: usize = 2000;
 
 impl Plane {
     /// Passes one change through the door.
@@ -185,7 +119,6 @@ impl Plane {
     }
 
     /// What a change would come to if it were submitted now. Nothing is written, not even a denial.
-    #[allow(dead_code, reason = "plans and what-if questions are built on it")]
     pub(crate) async fn rehearse<'a>(
         &'a self,
         caller: &'a Caller,

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::door::authorizer::AccessRequest;
 use crate::door::caller::Caller;
-use crate::door::judge::Held;
+use crate::door::held::Held;
 use crate::door::marks::Marks;
 use crate::door::outcome::Outcome;
 use crate::error::{Conflict, Error, Result};

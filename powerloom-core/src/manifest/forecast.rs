@@ -5,7 +5,7 @@ use crate::approval::policy_set::PolicyQuestion;
 use crate::clock::Timestamp;
 use crate::control_plane::ControlPlane;
 use crate::door::caller::Caller;
-use crate::door::judge::matching;
+use crate::door::matching::matching;
 use crate::door::mutation::Mutation;
 use crate::door::work::{Work, snake_case};
 use crate::error::{Error, Result};

@@ -4,6 +4,8 @@
 mod break_glass;
 #[path = "approvals/consents.rs"]
 mod consents;
+#[path = "approvals/evasions.rs"]
+mod evasions;
 #[path = "approvals/inbox.rs"]
 mod inbox;
 #[path = "approvals/plans.rs"]

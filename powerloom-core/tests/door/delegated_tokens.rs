@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A session of the admin's that runs.
-async fn session(w: &World) -> SessionRecord {
+pub(crate) async fn session(w: &World) -> SessionRecord {
     let agent = w.agent(w.root(), "powerloom-meta").await;
     let remote = || RemoteRef { id: "remote".to_owned(), version: Some(1), parent: None };
     let record = SessionRecord {

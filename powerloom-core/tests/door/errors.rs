@@ -76,3 +76,26 @@ fn the_other_errors_answer_with_the_code_of_their_kind() {
         assert_eq!((error.code(), error.kind().status()), (code, status), "{error}");
     }
 }
+
+/// Row M36: what is declared and not yet pushed has no id on the runtime, and the sync state says so.
+#[tokio::test]
+async fn what_was_not_pushed_yet_has_no_remote_id_and_says_that_it_waits() {
+    let w = crate::world::world().await;
+    let agent = w.agent(w.root(), "new").await;
+    let (state, status) = w.cp.sync_state(&w.admin, &agent.key()).await.unwrap();
+    assert_eq!((state.remote, status.word()), (None, "pending"));
+}
+
+/// Rows M35 and M37: an error names what was not found, and faces send its text as it is.
+#[tokio::test]
+async fn an_error_is_sent_on_as_it_is() {
+    let w = crate::world::world().await;
+    let who = "user:nobody@acme.com".parse().unwrap();
+    let permission = powerloom_core::permission::Permission::AGENT_READ;
+    let error = w.cp.explain(&w.admin, &who, permission, w.root()).await.unwrap_err();
+    assert_eq!(error.code(), "not_found");
+    assert!(error.to_string().contains("nobody@acme.com"), "{error}");
+    let envelope = error.envelope();
+    assert_eq!(envelope["error"]["code"], "not_found");
+    assert_eq!(envelope["error"]["message"], error.to_string());
+}

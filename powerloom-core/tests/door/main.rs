@@ -37,6 +37,7 @@ mod ous;
 mod policies;
 mod races;
 mod skills;
+mod vectors;
 mod world;
 
 /// A fresh store in memory.

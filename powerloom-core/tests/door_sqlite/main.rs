@@ -64,6 +64,8 @@ mod policies;
 mod races;
 #[path = "../door/skills.rs"]
 mod skills;
+#[path = "../door/vectors.rs"]
+mod vectors;
 #[path = "../door/world.rs"]
 mod world;
 

@@ -100,7 +100,7 @@ async fn a_bare_name_is_looked_up_from_the_ou_upwards() {
     assert_eq!(only(&world.plan(absolute).await).verb, Verb::Update);
 }
 
-/// Row P29.
+/// Rows P29 and M35.
 #[tokio::test]
 async fn what_cannot_be_found_is_named_with_where_it_was_looked_for() {
     let world = World::new();

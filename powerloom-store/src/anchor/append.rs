@@ -51,7 +51,9 @@ impl Anchor for AppendFileAnchor {
                         return Err(AnchorError::Behind { kept, offered });
                     }
                     if last == note {
-                        return Ok(());
+                        // An earlier try may have written it and then failed to make it durable.
+                        File::open(file).and_then(|file| file.sync_all()).map_err(failed)?;
+                        return sync_folder_of(file);
                     }
                 }
                 append(file, tail.is_torn(), &note)
@@ -105,10 +107,9 @@ impl Tail {
 }
 
 fn append(path: &Path, torn: bool, note: &SignedNote) -> Result<(), AnchorError> {
-    let new = !path.exists();
     let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
     let before = if torn { "\n\n" } else { "" };
     let text = format!("{before}{note}\n");
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-    if new { sync_folder_of(path) } else { Ok(()) }
+    sync_folder_of(path)
 }

@@ -45,7 +45,10 @@ impl Folder {
         let file = self.file(origin);
         let whole = move || {
             let folder = file.parent().unwrap_or(Path::new("."));
-            std::fs::create_dir_all(folder).map_err(failed)?;
+            if !folder.exists() {
+                std::fs::create_dir_all(folder).map_err(failed)?;
+                sync_folder_of(folder)?;
+            }
             let guard = OpenOptions::new()
                 .create(true)
                 .truncate(false)
@@ -70,7 +73,7 @@ pub(super) fn size_of(origin: &Origin, note: &SignedNote) -> Result<u64, AnchorE
 
 /// Makes what was done in a folder survive a crash.
 pub(super) fn sync_folder_of(file: &Path) -> Result<(), AnchorError> {
-    let folder = file.parent().unwrap_or(Path::new("."));
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 

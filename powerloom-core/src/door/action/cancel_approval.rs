@@ -19,8 +19,7 @@ pub(crate) async fn cancel_approval(
     check_words("reason", reason)?;
     let (row, mut request) = work.record::<ApprovalRequest>(id.record()).await?;
     work.about_request(&request, "cancel");
-    let own = request.spec.requester.principal == work.caller.principal
-        && request.spec.requester.session == work.caller.delegated_from_session;
+    let own = request.spec.requester.is(work.caller);
     // Whoever is disabled or gone takes nothing back: nobody covers them, not even themselves.
     if !own || !work.snapshot.covers(&work.caller.principal, &work.caller.principal) {
         work.require(Permission::APPROVAL_CANCEL, row.meta.ou)?;

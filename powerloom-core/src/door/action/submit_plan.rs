@@ -9,17 +9,20 @@ use crate::approval::{ApprovalRequest, ApprovalRequestSpec, ApprovalState, Purpo
 use crate::audit::Change;
 use crate::digest::Digest;
 use crate::door::action::vote::check_words;
-use crate::door::judge::{Held, asked, matching, requirement};
+use crate::door::held::Held;
+use crate::door::judge::{asked, requirement, unique_key};
+use crate::door::matching::matching;
 use crate::door::pass::pass;
 use crate::door::request_row::{decide, expired, notice, row_about};
 use crate::door::work::{Draft, Halt, Step, Work, snake_case};
-use crate::error::{Conflict, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
+use crate::manifest::live::Live;
 use crate::manifest::plan::PLAN_VERSION;
-use crate::manifest::{Plan, Step as PlanStep, Verb};
+use crate::manifest::{Names, Plan, Step as PlanStep, Verb};
 use crate::ou_path::OuPath;
-use crate::record::{KindName, Record, Schema};
+use crate::record::{KindName, Record, RecordRow, ResourceKey, Schema};
 use crate::resource::approval_policy::PolicyMode;
 use crate::store::{Precondition, Write};
 use bytes::Bytes;
@@ -29,6 +32,9 @@ use std::time::Duration;
 
 /// What plans are called in the audit trail.
 const PLAN: KindName = KindName::known("Plan");
+
+/// Longest value of a field that a request shows, in characters.
+const MAX_SHOWN: usize = 120;
 
 /// Most steps of a plan that one request is for.
 const MAX_STEPS: usize = 2000;
@@ -75,10 +81,12 @@ fn fit(work: &Work<'_>, plan: &Plan) -> Result<Digest> {
 async fn judge_steps(work: &Work<'_>, plan: &Plan) -> Step<BTreeSet<ResourceId>> {
     let nothing_made = BTreeMap::new();
     let mut asking = BTreeSet::new();
+    let mut named = Named::open(work).await?;
     for (index, step) in plan.steps.iter().enumerate() {
         let unready = |unready: &dyn std::fmt::Display| {
             Halt::from(Invalid::new(format!("plan.steps[{index}]"), unready, "a step this program planned"))
         };
+        let seen = named.seen(index, step).await?;
         let mut mutations = Vec::new();
         if matches!(step.verb, Verb::Archive | Verb::Replace) {
             mutations.push(step.removal().map_err(|error| unready(&error))?);
@@ -90,7 +98,9 @@ async fn judge_steps(work: &Work<'_>, plan: &Plan) -> Step<BTreeSet<ResourceId>>
         for mutation in &mutations {
             // What a step needs gone first may still be in its way.
             if step.verb == Verb::Archive && !step.depends_on.is_empty() {
-                note(&mut asking, guess(work, step, "archive", &ous(work, step)));
+                let ous = ous(work, step, seen.as_ref());
+                permitted(work, step, "archive", &ous)?;
+                note(&mut asking, guess(work, step, "archive", &ous));
                 continue;
             }
             let mut inner = work.beside();
@@ -99,7 +109,7 @@ async fn judge_steps(work: &Work<'_>, plan: &Plan) -> Step<BTreeSet<ResourceId>>
         }
         if !settled && matches!(step.verb, Verb::Create | Verb::Update | Verb::Replace) {
             let word = if step.verb == Verb::Update { "update" } else { "create" };
-            let ous = ous(work, step);
+            let ous = ous(work, step, seen.as_ref());
             permitted(work, step, word, &ous)?;
             note(&mut asking, guess(work, step, word, &ous));
         }
@@ -115,7 +125,11 @@ fn note(asking: &mut BTreeSet<ResourceId>, matched: Vec<&Policy>) {
 /// The permission of the kind, where the step will be judged or at the nearest OU that exists.
 fn permitted(work: &Work<'_>, step: &PlanStep, word: &str, ous: &[ResourceId]) -> Result<()> {
     let permissions = work.plane.catalogue.kind(&step.target.kind)?.permissions();
-    let needed = if word == "update" { permissions.update } else { permissions.create };
+    let needed = match word {
+        "update" => permissions.update,
+        "archive" => permissions.archive,
+        _ => permissions.create,
+    };
     ous.iter().try_for_each(|ou| work.require(needed, *ou))
 }
 
@@ -134,8 +148,12 @@ fn guess<'w>(work: &'w Work<'_>, step: &PlanStep, word: &str, ous: &[ResourceId]
     work.policies.matching(&work.snapshot, &question)
 }
 
-/// Where a step will be judged: its OU, or the nearest one above its path that exists, or the root.
-fn ous(work: &Work<'_>, step: &PlanStep) -> Vec<ResourceId> {
+/// Where a step will be judged: where its record is; for what is new its OU, or the nearest one above its path that
+/// exists, or the root.
+fn ous(work: &Work<'_>, step: &PlanStep, seen: Option<&RecordRow>) -> Vec<ResourceId> {
+    if let Some(row) = seen.filter(|_| step.verb != Verb::Create) {
+        return vec![Work::judged_at(row)];
+    }
     let known = step.ou.filter(|ou| work.snapshot.ou_path(*ou).is_some());
     let nearest = || {
         let mut path = step.target.path.as_str();
@@ -161,7 +179,7 @@ async fn hold(
     policies: &[Policy],
 ) -> Result<Held> {
     let mut held = Held::default();
-    let unique_key = format!("{}/{digest}", work.caller.principal);
+    let unique_key = unique_key(work, digest)?;
     let store = &work.plane.store;
     if let Some(row) = store.record_by_unique_key(work.org.id, &ApprovalRequest::KIND, &unique_key).await? {
         let mut request = Record::<ApprovalRequest>::read(&row)?;
@@ -176,14 +194,19 @@ async fn hold(
         held.write.append(&mut end.write);
         held.notices.append(&mut end.notices);
     }
-    let requirements: Vec<Requirement> = policies.iter().map(requirement).collect();
+    let requirements: Vec<Requirement> =
+        policies.iter().map(|policy| requirement(policy, policy.ou)).collect();
     let ttl = policies.iter().map(|policy| policy.spec.ttl_seconds).min().unwrap_or_default();
-    let bytes = Bytes::from(crate::canonical_json::to_vec(plan)?);
+    // What the plan forecast was the requester's to write: approvers are shown what the door finds.
+    let mut kept = plan.clone();
+    kept.steps.iter_mut().for_each(|step| step.governance = None);
+    let bytes = Bytes::from(crate::canonical_json::to_vec(&kept)?);
     let counts = |verb| plan.count(verb);
     let spec = ApprovalRequestSpec {
         purpose: Purpose::Plan,
         requester: Requester::of(work.caller, work.actor()),
         excluded: work.involved().await?,
+        under: None,
         verb: work.subject.verb.clone(),
         resource_kind: PLAN,
         resource_id: None,
@@ -194,7 +217,7 @@ async fn hold(
         before: Value::Null,
         after: json!({
             "create": counts(Verb::Create), "update": counts(Verb::Update), "replace": counts(Verb::Replace),
-            "archive": counts(Verb::Archive), "unchanged": counts(Verb::Noop),
+            "archive": counts(Verb::Archive), "unchanged": counts(Verb::Noop), "steps": shown(plan),
         }),
         justification: justification.map(str::to_owned),
         requirements,
@@ -209,6 +232,66 @@ async fn hold(
     held.write.push(Write::PutBlob { digest: request.spec.payload, bytes });
     held.write.push(Write::PutRecord(Box::new(row)));
     Ok(held)
+}
+
+/// What each step would do, told by what is submitted and not by how the plan describes it.
+fn shown(plan: &Plan) -> Vec<Value> {
+    let brief = |value: &Value| {
+        let text = value.to_string();
+        if text.chars().count() <= MAX_SHOWN {
+            text
+        } else {
+            text.chars().take(MAX_SHOWN).chain(['…']).collect()
+        }
+    };
+    let doing = plan.steps.iter().filter(|step| step.verb != Verb::Noop);
+    doing
+        .map(|step| {
+            let fields: BTreeMap<&str, String> =
+                step.payload.iter().map(|(name, value)| (name.as_str(), brief(value))).collect();
+            json!({ "verb": step.verb, "target": step.target.to_string(), "fields": fields })
+        })
+        .collect()
+}
+
+/// Holds what a plan calls its targets against what they are called.
+struct Named<'w> {
+    work: &'w Work<'w>,
+    live: Live<'w>,
+    names: Names,
+}
+
+impl<'w> Named<'w> {
+    async fn open(work: &'w Work<'_>) -> Result<Named<'w>> {
+        let (store, catalogue) = (work.plane.store.as_ref(), &work.plane.catalogue);
+        let live = Live::open(store, catalogue, work.org.id).await?;
+        let live = live.ok_or_else(|| Error::not_found("organization", work.org.id))?;
+        Ok(Named { work, live, names: Names::default() })
+    }
+
+    /// The record a step was made from. It must be the one the step's target names; and what is new must be made where and
+    /// as the target says.
+    async fn seen(&mut self, index: usize, step: &PlanStep) -> Result<Option<RecordRow>> {
+        let refused = |is: &dyn std::fmt::Display| {
+            Error::from(Invalid::new(
+                format!("plan.steps[{index}].target"),
+                &step.target,
+                format!("{is}, which it is about"),
+            ))
+        };
+        if let (Some(ou), Some(name)) = (step.ou, &step.name) {
+            let whole = self.work.snapshot.ou_path(ou).map(|path| format!("{path}/{name}"));
+            if let Some(path) = whole.filter(|path| *path != step.target.path) {
+                return Err(refused(&path));
+            }
+        }
+        let Some(observed) = step.observed else { return Ok(None) };
+        let key = ResourceKey { kind: step.target.kind.clone(), id: observed.id };
+        let row = self.work.row(&key).await?;
+        self.live.names([&row], &mut self.names, &|_| true).await?;
+        let target = self.live.target(&row, &self.names).await?;
+        if target == step.target { Ok(Some(row)) } else { Err(refused(&target)) }
+    }
 }
 
 /// Where the right to decide is judged: the lowest OU that holds all the policies' scopes.

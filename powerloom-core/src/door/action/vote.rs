@@ -34,7 +34,12 @@ pub(crate) async fn vote(work: &mut Work<'_>, cast: Cast<'_>) -> Step<Draft> {
     let (row, mut request) = work.record::<ApprovalRequest>(cast.request.record()).await?;
     work.about_request(&request, "vote");
     let voter = person(work.caller).map_err(Error::from)?;
-    work.require(Permission::APPROVAL_DECIDE, row.meta.ou)?;
+    let somewhere =
+        request.spec.requirements.iter().any(|need| work.may(Permission::APPROVAL_DECIDE, need.ou));
+    if !somewhere {
+        let place = request.spec.requirements.first().map_or(row.meta.ou, |need| need.ou);
+        work.require(Permission::APPROVAL_DECIDE, place)?;
+    }
     let asked = asked(&request, cast.requirements)?;
     let mine = entitled_to(work, &request, &asked, voter, cast.requirements.is_empty())?;
     work.replay().await?;
@@ -120,7 +125,8 @@ fn entitled_to(
     let mut refused: Option<Ineligible> = None;
     for requirement in asked {
         match entitled(&work.snapshot, request, requirement, voter, work.now) {
-            Ok(()) => mine.push(requirement.clone()),
+            Ok(()) if work.may(Permission::APPROVAL_DECIDE, requirement.ou) => mine.push(requirement.clone()),
+            Ok(()) => refused = refused.or(Some(Ineligible::NotAnApprover)),
             Err(Ineligible::OwnRequest) => refused = Some(Ineligible::OwnRequest),
             Err(other) => refused = refused.or(Some(other)),
         }
@@ -143,8 +149,11 @@ fn earlier(request: &Record<ApprovalRequest>, voter: ResourceId, mine: &[Require
 /// Counts: the right to vote is judged again for every vote, by the data of this pass.
 fn outcome(work: &Work<'_>, request: &Record<ApprovalRequest>, voter: ResourceId) -> Tally {
     tally(&request.spec.requirements, &request.status.votes, |requirement, vote| {
-        let may =
-            vote.voter == voter || work.person_may(vote.voter, Permission::APPROVAL_DECIDE, request.meta.ou);
+        let may = if vote.voter == voter {
+            work.may(Permission::APPROVAL_DECIDE, requirement.ou)
+        } else {
+            work.person_may(vote.voter, Permission::APPROVAL_DECIDE, requirement.ou)
+        };
         may && vote.payload_hash == request.spec.payload_hash
             && entitled(&work.snapshot, request, requirement, vote.voter, work.now).is_ok()
     })

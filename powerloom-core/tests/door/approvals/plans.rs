@@ -54,11 +54,8 @@ async fn what_was_signed_is_applied_once_and_says_so_in_the_trail() {
     let id = pending(&outcome);
     let request = g.request(id).await;
     assert_eq!((request.spec.purpose, request.spec.payload_hash), (Purpose::Plan, plan.digest().unwrap()));
-    assert_eq!(
-        g.w.cp.approvals(&g.grace).plan(id).await.unwrap(),
-        plan,
-        "the approver reads the plan itself"
-    );
+    let read = g.w.cp.approvals(&g.grace).plan(id).await.unwrap();
+    assert_eq!(read.digest().unwrap(), plan.digest().unwrap(), "the approver reads the plan itself");
     assert_eq!(g.apply_under(&g.ada, &plan, id).await.lines.len(), 2);
     assert!(g.agent("one").await.is_none(), "nothing before it is approved");
     g.approve(&g.grace, &request).await.unwrap();
@@ -158,6 +155,16 @@ async fn a_policy_declared_since_is_asked_when_its_step_comes() {
     assert_eq!(request.spec.requirements.len(), 1, "only what was not asked before");
     g.approve(&g.alan, &request).await.unwrap();
     assert!(g.agent("one").await.is_some() && g.agent("two").await.is_none());
+    let made = g.w.cp.store().audit_rows(g.w.org.id, 0, 1000).await.unwrap();
+    let made = made.iter().find(|row| row.row.verb == "agent.create").unwrap().change().unwrap();
+    assert_eq!(made["detail"]["plan"]["approved_by"][0]["voter"], "user:grace@acme.com");
+    assert_eq!(made["detail"]["approved_by"][0]["voter"], "user:alan@acme.com");
+    // The step is used up by that, and what waits longer than the plan is good for is void.
+    assert_eq!(g.request(id).await.status.steps.len(), 1);
+    g.w.clock.advance(Duration::from_secs(24 * 3600));
+    let late = g.request(waits[1]).await;
+    g.approve(&g.alan, &late).await.unwrap();
+    assert_eq!(g.request(waits[1]).await.status.code.as_deref(), Some("plan_expired"));
 }
 
 /// Sem. 2.8, RBAC first: a plan with a step one may not make asks nobody.

@@ -265,3 +265,20 @@ async fn a_role_makes_an_approver_only_where_it_is_held() {
     g.approve(&g.alan, &request).await.unwrap();
     assert!(g.agent("held").await.is_some());
 }
+
+/// Reliability P: self-approval through a group one is in is self-approval.
+#[tokio::test]
+async fn a_group_does_not_decide_for_the_one_of_it_who_asks() {
+    let g = gated().await;
+    let group = g.w.create("Group", g.w.root(), "security", json!({})).await;
+    for who in [&g.ada, &g.grace] {
+        let spec = json!({ "group": group.meta.id, "member": who.principal.to_string() });
+        g.w.derive("GroupMembership", spec).await;
+    }
+    g.w.bind(format!("group:{}", group.meta.id), "Approver", g.w.root()).await;
+    g.policy(g.production, "security", json!({ "approvers": [format!("group:{}", group.meta.id)] })).await;
+    let request = g.asked("held").await;
+    assert_eq!(code(g.approve(&g.ada, &request).await), "own_request");
+    g.approve(&g.grace, &request).await.unwrap();
+    assert!(g.agent("held").await.is_some());
+}
