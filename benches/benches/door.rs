@@ -52,7 +52,7 @@ impl House {
             for index in 0..POLICIES {
                 let matches = match index % 4 {
                     0 => json!({ "resource_kinds": ["Agent", "Skill"] }),
-                    1 => json!({ "actions": ["create", "archive"] }),
+                    1 => json!({ "actions": ["publish", "archive"] }),
                     2 => json!({ "resource_kinds": ["Role", "RoleBinding"], "condition": "resource.name == 'x'" }),
                     _ => json!({ "ou_depth": "exact", "resource_kinds": ["User"], "actions": ["create"] }),
                 };

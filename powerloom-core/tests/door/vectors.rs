@@ -126,11 +126,14 @@ async fn a_request_pins_the_published_hash_of_what_was_asked() {
     assert_eq!(hash.to_string(), "70e58716ffbb4279b37129c936c37a39dfdd21a70623baa71e4745eedc9eb53c");
 }
 
+/// Bindings (role, scope, effect), where, what, and the answer.
+type Decided<'a> = (&'a [(&'a str, &'a str, &'a str)], &'a str, Permission, bool);
+
 /// Vector 4.5: the tree, the bindings, the request, the answer.
 #[tokio::test]
 async fn the_published_decisions_come_out_of_a_store() {
     #[rustfmt::skip]
-    let table: &[(&[(&str, &str, &str)], &str, Permission, bool)] = &[
+    let table: &[Decided<'_>] = &[
         (&[], "eng", Permission::AGENT_CREATE, false),
         (&[("AgentBuilder", "eng", "allow")], "platform", Permission::AGENT_CREATE, true),
         (&[("AgentBuilder", "eng", "allow")], "engineering", Permission::AGENT_CREATE, false),
