@@ -31,6 +31,45 @@ use tokio_util::sync::CancellationToken;
 /// 3. An anchor that fails is tried again and keeps the others from nothing.
 ///
 /// It may be stopped and started at any moment, and several may work on one log.
+///
+/// # Examples
+/// A checkpoint, an export, and a verification that needs neither the store nor this process:
+/// ```
+/// use powerloom_core::audit::checkpoint::Checkpoint;
+/// use powerloom_core::audit::offline::{Given, verify_export};
+/// use powerloom_core::audit::signer::{CheckpointSigner, Ed25519Signer};
+/// use powerloom_core::audit::trust::{Trust, TrustedKey};
+/// use powerloom_core::checkpointer::Checkpointer;
+/// use powerloom_core::control_plane::ControlPlane;
+/// use powerloom_core::entropy::SystemEntropy;
+/// use powerloom_core::evidence::ExportScope;
+/// use powerloom_store::anchor::FileAnchor;
+/// use std::sync::Arc;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let loom = ControlPlane::builder(powerloom_store::open("memory:").await?).build();
+/// let acme = loom.bootstrap(&"acme".parse()?, &"admin@acme.com".parse()?).await?;
+/// let folder = tempfile::tempdir()?;
+/// let (signer, _seed) = Ed25519Signer::generate("acme.com/audit", &SystemEntropy)?;
+/// let key = signer.key();
+/// let anchor = Arc::new(FileAnchor::new(folder.path()));
+/// let mut checkpointer = Checkpointer::builder(&loom, acme.id, Arc::new(signer)).anchor(anchor).build()?;
+/// let made = checkpointer.checkpoint_now().await?.expect("an organization begins with a row");
+///
+/// let scope = ExportScope::default().checkpoint(made.note);
+/// let mut export = loom.export_audit(&acme.admin_caller(), scope).await?;
+/// let mut file = Vec::new();
+/// while let Some(piece) = export.next().await? {
+///     file.extend_from_slice(&piece);
+/// }
+/// let mut given = Given::default();
+/// given.trust = Some(Trust::new(Checkpoint::origin_of(acme.id)).key(TrustedKey::new(key)));
+/// let report = verify_export(file.as_slice(), &given)?;
+/// assert!(report.is_verified(), "{report}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Checkpointer {
     plane: Arc<Plane>,

@@ -5,6 +5,17 @@ use crate::error::Result;
 use crate::invalid::{Invalid, is_plain};
 
 /// How a change is submitted.
+///
+/// # Examples
+/// ```
+/// use powerloom_core::door::submit::SubmitOptions;
+///
+/// // Safe to send again, with a reason for the audit trail.
+/// let careful = SubmitOptions::default().idempotency_key("deploy-42").justification("the review team asked for it");
+/// // At once, past the policies that would hold it back; somebody will have to answer for it.
+/// let urgent = SubmitOptions::default().break_glass().justification("it leaks customer names");
+/// assert!(urgent.break_glass && !careful.break_glass);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubmitOptions {

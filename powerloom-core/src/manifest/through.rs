@@ -76,6 +76,41 @@ impl<'a> Through<'a> {
     ///
     /// # Cancel safety
     /// As [`ControlPlane::submit`].
+    ///
+    /// # Examples
+    /// ```
+    /// use powerloom_core::control_plane::ControlPlane;
+    /// use powerloom_core::door::caller::Caller;
+    /// use powerloom_core::door::outcome::Outcome;
+    /// use powerloom_core::manifest::{ApplyOptions, ParseMode, Through, apply, parse};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let loom = ControlPlane::builder(powerloom_store::open("memory:").await?).build();
+    /// let acme = loom.bootstrap(&"acme".parse()?, &"admin@acme.com".parse()?).await?;
+    /// let admin = acme.admin_caller();
+    /// let documents = |text: &str| parse("acme.yaml", text, ParseMode::Lenient, loom.catalogue()).unwrap().documents;
+    /// let rule = "
+    /// {kind: User, metadata: {email: grace@acme.com, ou_path: /acme}}
+    /// ---
+    /// {kind: RoleBinding, metadata: {ou_path: /acme}, spec: {principal_ref: 'user:grace@acme.com', role: Approver}}
+    /// ---
+    /// {kind: ApprovalPolicy, metadata: {name: ous, ou_path: /acme}, spec: {match: {resource_kinds: [OU]}, approvers: ['role:Approver']}}
+    /// ";
+    /// let through = Through::new(&loom, &admin);
+    /// apply(&through.plan(documents(rule)).await?, &through, ApplyOptions::default()).await;
+    ///
+    /// let plan = through.plan(documents("{kind: OU, metadata: {name: production, ou_path: /acme}}")).await?;
+    /// let Outcome::Pending { request_id } = through.submit_plan(&plan, Some("we grow")).await? else { panic!() };
+    /// let request = request_id.parse()?;
+    ///
+    /// let who = loom.authz(acme.id).await?.resolve(&"user:grace@acme.com".parse()?).unwrap();
+    /// let grace = Caller::new(acme.id, who);
+    /// loom.approvals(&grace).approve(request, plan.digest()?, None).await?;
+    /// assert!(apply(&plan, &through.under(request), ApplyOptions::default()).await.is_complete());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn submit_plan(&self, plan: &Plan, justification: Option<&str>) -> Result<Outcome, Error> {
         let (plan, justification) = (Box::new(plan.clone()), justification.map(str::to_owned));
         self.control_plane.submit(self.caller, Action::SubmitPlan { plan, justification }).await

@@ -4,6 +4,8 @@
 mod break_glass;
 #[path = "approvals/consents.rs"]
 mod consents;
+#[path = "approvals/crash.rs"]
+mod crash;
 #[path = "approvals/evasions.rs"]
 mod evasions;
 #[path = "approvals/inbox.rs"]

@@ -25,6 +25,11 @@ mod errors;
 mod evidence;
 mod exchange;
 mod external;
+#[allow(dead_code, reason = "part of it is for others")]
+#[path = "../sessions/fault.rs"]
+mod fault;
+#[path = "../sessions/faulty_store.rs"]
+mod faulty_store;
 mod gates;
 mod gifts;
 mod heedless_store;

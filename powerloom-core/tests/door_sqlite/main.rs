@@ -40,6 +40,11 @@ mod evidence;
 mod exchange;
 #[path = "../door/external.rs"]
 mod external;
+#[allow(dead_code, reason = "part of it is for others")]
+#[path = "../sessions/fault.rs"]
+mod fault;
+#[path = "../sessions/faulty_store.rs"]
+mod faulty_store;
 #[path = "../door/gates.rs"]
 mod gates;
 #[path = "../door/gifts.rs"]
