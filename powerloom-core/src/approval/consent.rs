@@ -30,7 +30,8 @@ pub struct StandingConsentSpec {
     pub uses: u32,
     /// From this moment on it does not count.
     pub expires_at: Timestamp,
-    /// Whether it also counts for what an agent does in their name, out of a session they started.
+    /// Whether it also counts for what is done in their name and not in person: by an agent, out of a session they
+    /// started, or by a token that is narrowed or that a program keeps.
     pub delegated: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Who may decide a request: in person, holding `approval:decide` at its OU, named by the policy, and not in their own
-//! cause (sem. 2.8, Vote and Exclusions). Asked when a vote is cast and again whenever votes are counted.
+//! Who may decide a request: in person, holding `approval:decide` at the OU by which the policy matched, named by that
+//! policy, and not in their own cause (sem. 2.8, Vote and Exclusions). Asked when a vote is cast and again whenever votes are counted.
 
 use crate::approval::request::{ApprovalRequest, Requirement};
 use crate::authz::AuthzSnapshot;

@@ -208,7 +208,7 @@ impl Approvals<'_> {
     ///
     /// # Errors
     /// `approval_decided`, `approval_expired`, `approval_hash_mismatch`; `own_request`, `not_an_approver`,
-    /// `delegated_cannot_decide`, `not_a_person`; `denied`, `not_found`.
+    /// `delegated_cannot_decide`, `not_in_person`, `not_a_person`; `denied`, `not_found`.
     ///
     /// # Cancel safety
     /// As [`ControlPlane::submit`]. The same vote again changes nothing.
@@ -404,7 +404,7 @@ impl Approvals<'_> {
 pub enum Delegated {
     /// Only for what they do themselves.
     No,
-    /// Also for what an agent does for them, out of a session they started.
+    /// Also for what an agent does for them, out of a session they started, and for what a token of theirs does.
     Too,
 }
 

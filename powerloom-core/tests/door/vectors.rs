@@ -86,8 +86,9 @@ async fn the_published_chain_comes_out_of_a_store_as_published() {
     let trusted = Some(rows[2].head());
     let gap = [rows[0].clone(), rows[2].clone()];
     assert_eq!(verified(org, &gap, None), Err(Break::Gap { expected: 2, found: 3 }));
-    let swapped = [rows[0].clone(), rows[2].clone(), rows[1].clone()];
-    assert!(verified(org, &swapped, None).is_err());
+    let mut swapped = [rows[0].clone(), rows[2].clone(), rows[1].clone()];
+    (swapped[1].row.seq, swapped[2].row.seq) = (2, 3);
+    assert_eq!(verified(org, &swapped, None), Err(Break::BadLink { seq: 2 }));
     let mut edited = rows.clone();
     edited[1].payload.as_mut().unwrap()[3] ^= 1;
     assert!(

@@ -71,17 +71,27 @@ async fn what_was_signed_is_applied_once_and_says_so_in_the_trail() {
         assert_eq!(detail["plan"]["digest"], json!(plan.digest().unwrap()));
         assert_eq!(detail["approved_by"][0]["voter"], "user:grace@acme.com");
     }
-    // Gone again, it does not come back under the same approval.
-    let agent = g.agent("one").await.unwrap();
-    g.w.archive(&g.w.admin, &agent.key()).await.unwrap();
-    g.w.cp
-        .store()
-        .settle(vec![], powerloom_core::clock::Clock::now(g.w.clock.as_ref()), &Default::default())
-        .await
-        .unwrap();
     let again = g.apply_under(&g.ada, &plan, id).await;
     assert!(again.lines.iter().all(|line| matches!(line.result, StepResult::Failed { .. })), "{again}");
     g.w.verify().await;
+}
+
+/// What a step made and somebody took away does not come back under the same approval.
+#[tokio::test]
+async fn a_step_that_was_applied_is_used_up() {
+    let g = gated().await;
+    let groups = json!({ "match": { "resource_kinds": ["Group"], "actions": ["create"] } });
+    g.policy(g.production, "groups", groups).await;
+    let plan = g.plan(&g.w.admin, "{kind: Group, metadata: {name: team, ou_path: /acme/production}}").await;
+    let id = pending(&g.submit_plan(&g.w.admin, &plan).await.unwrap());
+    let request = g.request(id).await;
+    g.approve(&g.grace, &request).await.unwrap();
+    let again = plan.steps[0].mutation(&Default::default()).unwrap();
+    let under = SubmitOptions::default().under(id);
+    let made = g.w.cp.submit_with(&g.w.admin, again.clone(), &under).await.unwrap();
+    g.w.archive(&g.w.admin, &made.record().unwrap().key()).await.unwrap();
+    assert_eq!(code(g.w.cp.submit_with(&g.w.admin, again, &under).await), "step_applied");
+    assert_eq!(g.request(id).await.status.steps.len(), 1);
 }
 
 /// Each refusal has its own code, and nothing is made.
