@@ -56,7 +56,7 @@
 mod chain;
 pub mod checkpoint;
 mod draft;
-mod entry;
+pub(crate) mod entry;
 pub mod export;
 pub mod merkle;
 pub mod note;

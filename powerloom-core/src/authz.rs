@@ -57,7 +57,7 @@ mod check;
 mod closure;
 mod compile;
 mod data;
-mod decision;
+pub(crate) mod decision;
 mod error;
 mod explain;
 mod filter;

@@ -9,6 +9,7 @@ const ENOUGH_INSTANCES: f64 = 3.0;
 
 /// What an agent can take, and who is there to take it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::exhaustive_structs, reason = "the four counts the rule is about")]
 pub struct Capacity {
@@ -24,6 +25,7 @@ pub struct Capacity {
 
 /// Whether new work may go to an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a router must know every tier")]
 pub enum Tier {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Each has one stable [`code`](ErrorKind::code) and one HTTP [`status`](ErrorKind::status); Python classes and
 /// Node codes are this list and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {

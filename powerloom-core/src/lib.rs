@@ -37,6 +37,8 @@ pub mod record;
 pub mod resource;
 pub mod role;
 pub mod runtime;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod secret;
 pub mod session;
 pub mod skill_tree;

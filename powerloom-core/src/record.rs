@@ -77,6 +77,7 @@ impl fmt::Debug for KindName {
 
 /// One declared thing of an organization: its kind and its id. Written `Agent/<uuid>`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ResourceKey {
     /// Its kind.
     pub kind: KindName,
@@ -106,6 +107,7 @@ impl fmt::Debug for ResourceKey {
 
 /// Where a record is in its life: `live` → `archiving` → `archived` (sem. 3.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = RecordStage))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a new stage must break every caller that decides on one")]
 pub enum Stage {
@@ -120,6 +122,7 @@ pub enum Stage {
 
 /// What every record has beside its spec.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = RecordMetadata))]
 pub struct Metadata {
     /// Unique within the organization.
     pub id: ResourceId,
@@ -150,6 +153,7 @@ pub struct Metadata {
 
 /// A record as a store keeps it: the spec and the status are JSON, the kind is a value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct RecordRow {
     /// The kind.
     pub kind: KindName,

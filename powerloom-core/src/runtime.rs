@@ -116,6 +116,7 @@ pub struct EnvironmentPayload {
 
 /// One file of a skill version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SkillFile {
     /// Its path below the skill's folder, with `/`.
     pub path: String,

@@ -31,6 +31,7 @@ pub const MAX_PAGE: usize = 1000;
 
 /// An organization, and what is counted per organization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OrgRow {
     /// Its id.
     pub id: OrgId,
@@ -43,11 +44,13 @@ pub struct OrgRow {
     /// Raised by every commit that says [`Write::BumpAuthzEpoch`].
     pub authz_epoch: u64,
     /// Set while the runtime refuses the organization's key (sem. 2.4): nothing of it is claimed until then.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub paused: Option<Pause>,
 }
 
 /// Why an organization's reconciling rests, and until when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = OrgPause))]
 pub struct Pause {
     /// What the runtime said.
     pub reason: String,

@@ -18,6 +18,7 @@ pub(crate) fn lint() -> anyhow::Result<()> {
     clean_layers()?;
     for alone in [
         "check --package powerloom-core --no-default-features --locked",
+        "check --package powerloom-core --no-default-features --features schema --locked",
         "check --package powerloom-store --no-default-features --locked",
         "check --package powerloom-runtime --no-default-features --locked",
         "check --package powerloom-runtime --no-default-features --features cma --locked",

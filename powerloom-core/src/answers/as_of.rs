@@ -40,6 +40,7 @@ impl AsOf {
 
 /// A decision of the past, and who had given what it rested on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Judged {
     /// The audit entry after which it would have been made.
@@ -54,6 +55,7 @@ pub struct Judged {
 
 /// Who made a binding, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct GivenBy {
     /// The binding.
@@ -65,8 +67,10 @@ pub struct GivenBy {
     /// Who is answerable.
     pub actor: String,
     /// The session whose token was used, if any.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub delegated_from_session: Option<String>,
     /// The approval under which it was made, if any.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub approval_request_id: Option<String>,
 }
 

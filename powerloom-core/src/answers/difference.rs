@@ -12,6 +12,7 @@ const MAX_COMPARED: usize = 1_000_000;
 
 /// What changes for one principal at one OU, for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AccessChange))]
 #[non_exhaustive]
 pub struct Changed {
     /// Who.

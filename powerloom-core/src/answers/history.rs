@@ -16,6 +16,7 @@ const MAX_TURNS: usize = 1000;
 
 /// How one decision changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AccessHistory))]
 #[non_exhaustive]
 pub struct History {
     /// The stretches in which the answer was the same, oldest first; the last one goes on.
@@ -24,11 +25,13 @@ pub struct History {
 
 /// A stretch of time in which the answer was the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AccessInterval))]
 #[non_exhaustive]
 pub struct Interval {
     /// What began it; for the first one, the entry at which the history begins.
     pub from: Turn,
     /// What ended it; `None`: it goes on.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub until: Option<Turn>,
     /// The decision at its beginning.
     pub decision: Decision,
@@ -36,6 +39,7 @@ pub struct Interval {
 
 /// What changed an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AccessTurn))]
 #[serde(tag = "by", rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "nothing else changes an answer")]
 pub enum Turn {

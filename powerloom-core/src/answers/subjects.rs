@@ -43,6 +43,7 @@ impl SubjectQuery {
 
 /// One who can.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Subject {
     /// Who.
@@ -55,11 +56,13 @@ pub struct Subject {
 
 /// A page of those who can.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct SubjectPage {
     /// Ordered by the written form.
     pub subjects: Vec<Subject>,
     /// Where to go on; `None` after the last page.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub next: Option<Label>,
 }
 

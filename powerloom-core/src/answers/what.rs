@@ -10,6 +10,7 @@ use serde::Serialize;
 
 /// What somebody may do at an OU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct PermissionList {
     /// Who.
@@ -26,6 +27,7 @@ pub struct PermissionList {
 
 /// One permission, and what it rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Permitted {
     /// Which.

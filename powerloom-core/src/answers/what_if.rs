@@ -72,6 +72,7 @@ impl WhatIf {
 
 /// What some changes would come to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Consequences {
     /// What would become of each change, in their order, up to the first that would not happen.
@@ -84,6 +85,7 @@ pub struct Consequences {
 
 /// What would become of one change.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Rehearsal {
     /// The change in one word, such as `create`.
@@ -94,6 +96,7 @@ pub struct Rehearsal {
 
 /// What would become of a change.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "result", rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "whoever plans by it must know every way it can end")]
 pub enum Rehearsed {

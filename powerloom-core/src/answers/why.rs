@@ -15,6 +15,7 @@ const MAX_GIVERS: usize = 10;
 
 /// A decision and, where it is a denial, the way out of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Why {
     /// The answer with the bindings it rests on.
@@ -25,6 +26,7 @@ pub struct Why {
 
 /// One thing that must happen, and who could do it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Remedy {
     /// What.
@@ -32,6 +34,7 @@ pub struct Remedy {
     pub need: Need,
     /// Users who may do it, in the written form, in the order of their addresses: at most ten. `None` if the caller may
     /// not know (`binding:read` at the OU), or where nobody could.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub by: Option<Vec<Label>>,
 }
 

@@ -19,14 +19,17 @@ pub struct StandingConsent;
 
 /// What somebody confirms in advance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct StandingConsentSpec {
     /// Who confirms: always whoever gave it.
     pub user: ResourceId,
     /// For these verbs, such as `agent.update`: 1 to 50.
+    #[cfg_attr(feature = "schema", schema(min_items = 1, max_items = 50))]
     pub verbs: Vec<String>,
     /// How often.
+    #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 1000))]
     pub uses: u32,
     /// From this moment on it does not count.
     pub expires_at: Timestamp,
@@ -37,6 +40,7 @@ pub struct StandingConsentSpec {
 
 /// How much of it is left.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct StandingConsentStatus {

@@ -19,6 +19,7 @@ pub const MAX_UNDER_WAY: usize = 256;
 
 /// What happened to an approval request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ApprovalEvent {
@@ -68,6 +69,7 @@ impl fmt::Display for ApprovalEvent {
 
 /// One event of an approval request, as it is told. It holds no secret: the change itself is not in it, only its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[expect(clippy::exhaustive_structs, reason = "plain data from the approvals to a notifier")]
 pub struct ApprovalNotice {
     /// The same each time the same event of the same request is told ([`stable_id`](Self::stable_id)): a receiver
@@ -86,6 +88,7 @@ pub struct ApprovalNotice {
     /// To what kind of thing.
     pub resource_kind: KindName,
     /// To which; none for one that is to be made.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub resource_id: Option<ResourceId>,
     /// The OU the change is judged at.
     pub ou: ResourceId,
@@ -96,6 +99,7 @@ pub struct ApprovalNotice {
     /// What a vote must quote: the hash of the parked change (sem. 2.8, Pinning).
     pub payload_hash: Digest,
     /// From this moment on it cannot be decided any more; `None` for a review, which has to be decided.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub expires_at: Option<Timestamp>,
     /// Who may vote, in written form.
     pub approvers: Vec<String>,

@@ -24,6 +24,7 @@ pub struct ApprovalRequest;
 
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ApprovalPurpose))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a new purpose must break whoever decides on one")]
 pub enum Purpose {
@@ -37,6 +38,7 @@ pub enum Purpose {
 
 /// Who asked, and what narrowed them: the change is made as this caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ApprovalRequester))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Requester {
@@ -86,6 +88,7 @@ impl Requester {
 
 /// What one policy asks for, as the policy was when the request was made: changing or deleting it releases nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ApprovalRequirement))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Requirement {
@@ -98,8 +101,10 @@ pub struct Requirement {
     /// Who may decide.
     pub approvers: Vec<Approver>,
     /// How many different people must agree.
+    #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 50))]
     pub quorum: u32,
     /// How many different people end it by refusing.
+    #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 50))]
     pub reject_threshold: u32,
     /// Whoever asked may be one of them, in person.
     pub allow_self: bool,
@@ -107,6 +112,7 @@ pub struct Requirement {
 
 /// The target and the version the change was asked for: if it has moved on, the approval is void.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ApprovalBase))]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::exhaustive_structs, reason = "a base has these two parts")]
 pub struct Base {
@@ -118,6 +124,7 @@ pub struct Base {
 
 /// What is asked, and what it needs. Nothing of it ever changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ApprovalRequestSpec {
@@ -152,6 +159,7 @@ pub struct ApprovalRequestSpec {
     pub after: Value,
     /// Why, in the requester's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 2000))]
     pub justification: Option<String>,
     /// All of these must be met.
     pub requirements: Vec<Requirement>,
@@ -162,6 +170,7 @@ pub struct ApprovalRequestSpec {
 
 /// Where a request is (sem. 3.4). All but `pending` are final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a new state must break whoever decides on one")]
 pub enum ApprovalState {
@@ -209,6 +218,7 @@ impl fmt::Display for ApprovalState {
 
 /// Yes or no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a vote is for or against")]
 pub enum Ballot {
@@ -220,6 +230,7 @@ pub enum Ballot {
 
 /// One person's vote on one requirement; a later one takes its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ApprovalVote))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Vote {
@@ -235,6 +246,7 @@ pub struct Vote {
     pub payload_hash: Digest,
     /// In their own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 2000))]
     pub comment: Option<String>,
     /// When.
     pub at: Timestamp,
@@ -242,6 +254,7 @@ pub struct Vote {
 
 /// What has come of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ApprovalRequestStatus {
@@ -271,6 +284,7 @@ pub struct ApprovalRequestStatus {
 
 /// A step of an approved plan that was applied: it is not applied again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ApprovalStepDone))]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::exhaustive_structs, reason = "plain data of a request")]
 pub struct StepDone {

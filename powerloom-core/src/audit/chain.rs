@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The newest entry of a chain; kept outside the store, it is what shows a cut tail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AuditHead {
     /// Its place; 0 in an empty chain.

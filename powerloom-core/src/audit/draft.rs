@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 ///
 /// Closed on purpose: a third outcome would have to be handled wherever this is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AuditDecision {
     /// The change was made.
@@ -34,6 +35,7 @@ impl AuditDecision {
 ///
 /// Secrets must already be replaced; see [`Redactor`](super::Redactor).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AuditChange))]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     /// The record before; `null` where there was none.

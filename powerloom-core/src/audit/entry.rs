@@ -1,8 +1,10 @@
 //! One entry of the chain, as it is kept.
 
+#[cfg(feature = "schema")]
+use crate::audit::draft::Change;
 use crate::audit::row::AuditRow;
 use crate::digest::Digest;
-use serde::ser::{Error, SerializeStruct};
+use serde::ser::Error;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -66,6 +68,24 @@ impl AuditEntry {
     }
 }
 
+/// One entry of the chain. The hashed bytes are the canonical forms of its parts.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AuditEntry))]
+pub(crate) struct Written<'a> {
+    /// The hashed fields.
+    row: &'a AuditRow,
+    /// The `hash` of the entry before; 64 zeros for the first.
+    prev_hash: Digest,
+    /// Commits to this row and, through `prev_hash`, to all before it.
+    hash: Digest,
+    /// The change; `null` once erased.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<Change>, required))]
+    change: Option<Value>,
+    /// What makes an erased change impossible to guess back, in hexadecimal; `null` in an unsalted chain or once erased.
+    #[cfg_attr(feature = "schema", schema(required, pattern = "^[0-9a-f]{32}$"))]
+    salt: Option<String>,
+}
+
 /// The form for readers and exports: `row` (the hashed object), `prev_hash`, `hash`, `change` (the object, or `null` once
 /// erased) and `salt` (hexadecimal, or `null`). The hashed bytes are the canonical forms of its parts.
 impl Serialize for AuditEntry {
@@ -73,12 +93,8 @@ impl Serialize for AuditEntry {
         if self.payload.is_some() && self.change().is_none() {
             return Err(S::Error::custom("an audit payload is not JSON"));
         }
-        let mut out = serializer.serialize_struct("AuditEntry", 5)?;
-        out.serialize_field("row", &self.row)?;
-        out.serialize_field("prev_hash", &self.prev_hash)?;
-        out.serialize_field("hash", &self.hash)?;
-        out.serialize_field("change", &self.change())?;
-        out.serialize_field("salt", &self.salt.map(hex::encode))?;
-        out.end()
+        let (change, salt) = (self.change(), self.salt.map(hex::encode));
+        Written { row: &self.row, prev_hash: self.prev_hash, hash: self.hash, change, salt }
+            .serialize(serializer)
     }
 }

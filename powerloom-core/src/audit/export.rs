@@ -25,10 +25,12 @@ pub const MAX_LINE: u64 = 64 * 1024 * 1024;
 
 /// The first line: what the others are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AuditExportHeader))]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::exhaustive_structs, reason = "the form of a published version")]
 pub struct ExportHeader {
     /// The newest checkpoint known when it was written, as a signed note.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub checkpoint: Option<String>,
     /// When it was written.
     pub exported_at: Timestamp,

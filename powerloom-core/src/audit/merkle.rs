@@ -3,9 +3,11 @@
 
 use crate::audit::proof::{ConsistencyProof, InclusionProof};
 use crate::digest::Digest;
+use serde::Serialize;
 
 /// A tree in short: a root means nothing without the number of entries it is over, which the proofs do not fix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AuditTreeHead))]
 #[expect(clippy::exhaustive_structs, reason = "plain data: a root and what it is over")]
 pub struct TreeHead {
     /// How many entries it has.

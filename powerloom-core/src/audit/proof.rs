@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// That one entry is in the tree over the first `size`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct InclusionProof {
     /// The place of the entry, from 1.
@@ -18,6 +19,7 @@ pub struct InclusionProof {
 
 /// That the tree over the first `to` entries begins with the tree over the first `from`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ConsistencyProof {
     /// How many entries the shorter tree has.

@@ -7,12 +7,12 @@ use crate::audit::verify::Break;
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::id::OrgId;
-use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// Places from the first to the last, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AuditRange))]
 #[expect(clippy::exhaustive_structs, reason = "plain data: two ends")]
 pub struct Range {
     /// The first.
@@ -35,6 +35,7 @@ impl fmt::Display for Range {
 
 /// How it is known that nothing was put in front.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AuditStart))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a new way to begin must be judged wherever reports are")]
 pub enum Start {
@@ -134,17 +135,7 @@ impl Finding {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Break(found) => match found {
-                Break::Gap { .. } => "gap",
-                Break::Reorder { .. } => "reorder",
-                Break::BadLink { .. } => "bad_link",
-                Break::BadRowHash { .. } => "bad_row_hash",
-                Break::ColumnMismatch { .. } => "column_mismatch",
-                Break::PayloadMismatch { .. } => "payload_mismatch",
-                Break::WrongOrg { .. } => "wrong_org",
-                Break::HeadMismatch { .. } => "head_mismatch",
-                Break::UnknownVersion { .. } => "unknown_version",
-            },
+            Self::Break(found) => found.code(),
             Self::Cut { .. } => "cut",
             Self::Beginning { .. } => "beginning",
             Self::Truncated { .. } => "truncated",
@@ -159,17 +150,25 @@ impl Finding {
     }
 }
 
+/// Something that does not verify.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AuditFinding))]
+pub(crate) struct Written {
+    /// The stable code.
+    pub(crate) code: &'static str,
+    /// What it is, in a sentence.
+    pub(crate) message: String,
+}
+
 impl Serialize for Finding {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("Finding", 2)?;
-        out.serialize_field("code", self.code())?;
-        out.serialize_field("message", &self.to_string())?;
-        out.end()
+        Written { code: self.code(), message: self.to_string() }.serialize(serializer)
     }
 }
 
 /// What verifying an export found. Its [`Display`](fmt::Display) is for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct EvidenceReport {
     /// Whose chain it is.
@@ -183,21 +182,26 @@ pub struct EvidenceReport {
     /// Of these, how many have no payload any more. Erasure is allowed and breaks nothing.
     pub erased: u64,
     /// Which entries were verified.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub range: Option<Range>,
     /// The last of them.
     pub head: AuditHead,
     /// The root over them, where they begin with the first.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub root: Option<Digest>,
     /// How it is known that nothing was put in front.
     pub start: Start,
     /// How many checkpoints were believed.
     pub checkpoints: usize,
     /// How many entries the newest of these covers.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub newest_checkpoint: Option<u64>,
     /// The entries a believed checkpoint vouches for.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub anchored: Option<Range>,
     /// The entries that are linked to these and for which nobody else vouches: whoever writes the store could have
     /// written them anew.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub unanchored: Option<Range>,
     /// What does not verify; empty if everything does.
     pub findings: Vec<Finding>,

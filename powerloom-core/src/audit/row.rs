@@ -16,6 +16,7 @@ const HASHED_TIMES: std::ops::Range<i64> = 0..253_402_207_200_000_000;
 
 /// The fields that are hashed; what a backend indexes and filters by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AuditRow {
     /// The version of the row's form: [`AUDIT_VERSION`].
@@ -37,8 +38,10 @@ pub struct AuditRow {
     /// Whether it was done or refused.
     pub decision: AuditDecision,
     /// The session whose token was used.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub delegated_from_session: Option<String>,
     /// The approval under which it was done.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub approval_request_id: Option<String>,
     /// Commits to the payload.
     pub change_hash: Digest,

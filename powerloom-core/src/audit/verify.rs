@@ -2,11 +2,12 @@
 
 use crate::audit::chain::AuditHead;
 use crate::audit::entry::{AuditEntry, SALT_LEN};
+use crate::audit::report::Written;
 use crate::audit::row::AUDIT_VERSION;
 use crate::digest::Digest;
 use crate::error_kind::ErrorKind;
 use crate::id::OrgId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The first place where a chain is not what it should be.
 ///
@@ -80,6 +81,22 @@ pub enum Break {
 }
 
 impl Break {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Gap { .. } => "gap",
+            Self::Reorder { .. } => "reorder",
+            Self::BadLink { .. } => "bad_link",
+            Self::BadRowHash { .. } => "bad_row_hash",
+            Self::ColumnMismatch { .. } => "column_mismatch",
+            Self::PayloadMismatch { .. } => "payload_mismatch",
+            Self::WrongOrg { .. } => "wrong_org",
+            Self::HeadMismatch { .. } => "head_mismatch",
+            Self::UnknownVersion { .. } => "unknown_version",
+        }
+    }
+
     /// Always [`ErrorKind::Corrupt`]: a person must look.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
@@ -87,8 +104,16 @@ impl Break {
     }
 }
 
+/// A stable code and a sentence.
+impl Serialize for Break {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Written { code: self.code(), message: self.to_string() }.serialize(serializer)
+    }
+}
+
 /// What a whole verification found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AuditVerified))]
 pub struct Verified {
     /// How many entries were read.
     pub count: u64,

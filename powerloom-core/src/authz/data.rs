@@ -109,6 +109,7 @@ pub struct AgentData {
 
 /// Whose permissions an agent acts with (row P14).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AgentKind {
     /// Its owner's, as they are at the moment of the call.
@@ -171,6 +172,7 @@ impl From<RoleRef> for String {
 
 /// Whether a binding gives or takes. Closed: there is no third.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// Gives.

@@ -6,7 +6,6 @@ use crate::id::ResourceId;
 use crate::permission::Permission;
 use crate::principal::Principal;
 use crate::role::BuiltinRole;
-use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
@@ -35,6 +34,7 @@ pub struct Decision {
 ///
 /// Closed: a third answer must break every caller, not fall into an arm that allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Yes.
@@ -47,6 +47,7 @@ pub enum Verdict {
 ///
 /// Closed for the same reason as [`Verdict`], which it determines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
     /// A binding allows it and none denies it.
@@ -86,8 +87,10 @@ impl Resolution {
 
 /// A binding that had a say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AuthzMatch))]
 pub struct Match {
     /// Its id; `None` for the runtime role that a service agent holds unasked.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub binding: Option<ResourceId>,
     /// The OU it is bound at.
     pub scope: Label,
@@ -101,6 +104,7 @@ pub struct Match {
 
 /// How a binding reaches the principal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AuthzVia))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Via {
     /// It names the principal.
@@ -229,17 +233,34 @@ impl fmt::Display for Decision {
     }
 }
 
+/// Who asked for what, where, what was answered, and every binding that had a say.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Decision))]
+pub(crate) struct Written<'a> {
+    /// Who asked.
+    principal: &'a Principal,
+    /// Who asked, in the written form; the id form if unknown.
+    name: &'a Label,
+    /// What for.
+    permission: Permission,
+    /// Where: an OU path, or the id of an unknown OU.
+    ou: &'a Label,
+    /// The answer.
+    verdict: Verdict,
+    /// What the answer rests on.
+    resolution: Resolution,
+    /// The bindings that speak about this permission at this OU, and how each reaches the principal.
+    bindings: &'a [Match],
+    /// Why, in a sentence that starts in lower case and ends without a period.
+    reason: String,
+}
+
 impl Serialize for Decision {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Decision", 8)?;
-        fields.serialize_field("principal", &self.principal)?;
-        fields.serialize_field("name", &self.name)?;
-        fields.serialize_field("permission", &self.permission)?;
-        fields.serialize_field("ou", &self.ou)?;
-        fields.serialize_field("verdict", &self.verdict)?;
-        fields.serialize_field("resolution", &self.resolution)?;
-        fields.serialize_field("bindings", &self.bindings)?;
-        fields.serialize_field("reason", &self.reason())?;
-        fields.end()
+        let Self { principal, name, permission, ou, verdict, resolution, bindings } = self;
+        let (permission, verdict, resolution) = (*permission, *verdict, *resolution);
+        let reason = self.reason();
+        Written { principal, name, permission, ou, verdict, resolution, bindings, reason }
+            .serialize(serializer)
     }
 }

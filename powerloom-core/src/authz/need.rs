@@ -15,6 +15,7 @@ use std::fmt;
 
 /// Something that must happen before a denied request would be allowed. Where there are several, all must happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "need", rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "whoever advises must know every way out")]
 pub enum Need {
@@ -56,6 +57,7 @@ pub enum Need {
 
 /// A binding that would give what is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Grantable {
     /// To whom: the principal; for an agent that acts as its owner, the owner; or a group around either.
@@ -73,13 +75,16 @@ pub struct Grantable {
     /// The id of that OU.
     pub ou: ResourceId,
     /// For a group: an OU where it holds the role already.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub held_at: Option<Label>,
     /// The OU that owns a custom role.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub owned_at: Option<ResourceId>,
 }
 
 /// A binding that would have sufficed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ExpiredBinding))]
 #[non_exhaustive]
 pub struct Expired {
     /// The binding.

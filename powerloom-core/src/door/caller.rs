@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the caller was authenticated by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a new kind of token must break whoever decides on one")]
 pub enum TokenKind {

@@ -33,8 +33,10 @@ pub const MUTATION_VERSION: u32 = 1;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Mutation {
     /// The version of this form.
+    #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 1))]
     pub v: u32,
     /// Of a create or an update: all the labels the record is to have. Absent: those it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,6 +58,7 @@ impl From<Action> for Mutation {
 
 /// One file of a skill upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UploadedFile {
     /// Its path below the skill's folder, with `/`.
@@ -65,11 +68,13 @@ pub struct UploadedFile {
     pub executable: bool,
     /// Its bytes, in base64 on the wire.
     #[serde(with = "base64_bytes")]
+    #[cfg_attr(feature = "schema", schema(value_type = String, content_encoding = "base64"))]
     pub content: Vec<u8>,
 }
 
 /// What can happen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
 #[expect(clippy::exhaustive_enums, reason = "the door must know every action")]
 pub enum Action {
@@ -166,14 +171,17 @@ pub enum Action {
         /// The agent.
         agent: ResourceId,
         /// What is asked: 1 to 100 000 characters.
+        #[cfg_attr(feature = "schema", schema(min_length = 1))]
         prompt: String,
         /// How the caller waits.
         mode: InvokeMode,
         /// What the caller calls it: at most 255 characters.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 255))]
         title: Option<String>,
         /// How long it may run; absent: as the agent says, or ten minutes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schema(minimum = 1))]
         timeout_seconds: Option<u32>,
     },
     /// Stops a session.
@@ -189,8 +197,10 @@ pub enum Action {
         /// Whose it is: a user or a service.
         principal: Principal,
         /// What people know it by: 1 to 63 characters, unique among the principal's tokens that are not revoked.
+        #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 63))]
         name: String,
         /// What it may do at most.
+        #[cfg_attr(feature = "schema", schema(min_items = 1, max_items = 128))]
         scopes: Vec<PermissionPattern>,
         /// The first moment at which it is no longer good.
         expires_at: Timestamp,
@@ -205,6 +215,7 @@ pub enum Action {
     /// Erases what an audit row says in detail; the chain stays valid (sem. 2.9).
     EraseAuditPayload {
         /// The row's number.
+        #[cfg_attr(feature = "schema", schema(minimum = 1))]
         seq: u64,
     },
     /// Asks for a whole plan at once: its approvers sign its digest, and its steps may then be applied.
@@ -213,6 +224,7 @@ pub enum Action {
         plan: Box<Plan>,
         /// Why: 1 to 2000 characters.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 2000))]
         justification: Option<String>,
     },
     /// Votes on an approval request, in person; until it is decided, a later vote takes the place of an earlier one.
@@ -225,6 +237,7 @@ pub enum Action {
         payload_hash: Digest,
         /// Why: 1 to 2000 characters.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 2000))]
         comment: Option<String>,
         /// The policies whose requirements it is for; empty: all that name the voter.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -236,6 +249,7 @@ pub enum Action {
         request: ApprovalId,
         /// Why: 1 to 2000 characters.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 2000))]
         reason: Option<String>,
     },
     /// Confirms in advance what the caller will do, for gates that ask for their own confirmation.
@@ -243,8 +257,10 @@ pub enum Action {
         /// Where, with all below.
         ou: ResourceId,
         /// For these verbs, such as `agent.update`: 1 to 50.
+        #[cfg_attr(feature = "schema", schema(min_items = 1, max_items = 50))]
         verbs: Vec<String>,
         /// How often: 1 to 1000 times.
+        #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 1000))]
         uses: u32,
         /// From this moment on it does not count: at most 90 days ahead.
         expires_at: Timestamp,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a mutation came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a new outcome must break every caller that decides on one")]
 pub enum Outcome {
@@ -15,6 +16,7 @@ pub enum Outcome {
     /// It was already so; nothing was written.
     Unchanged {
         /// What is there.
+        #[cfg_attr(feature = "schema", schema(required))]
         record: Option<Box<RecordRow>>,
     },
     /// It waits for somebody's approval (202; row P97).
@@ -26,11 +28,14 @@ pub enum Outcome {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Applied {
     /// The record it is about, as it is now.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub record: Option<Box<RecordRow>>,
     /// The session it started or stopped.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub session: Option<SessionId>,
     /// What speaks against it though nothing held it back: policies of mode `warn`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

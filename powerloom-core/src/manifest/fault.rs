@@ -2,6 +2,7 @@
 
 use crate::error_kind::ErrorKind;
 use crate::invalid::{Invalid, shown};
+use serde::{Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,15 +13,24 @@ pub const MAX_FAULTS: usize = 100;
 const MAX_MESSAGE: usize = 200;
 
 /// A place in a manifest. Lines and columns count from 1; columns count characters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ManifestLocation))]
 #[expect(clippy::exhaustive_structs, reason = "a place has these three parts")]
 pub struct Location {
     /// The file, or whatever the manifest was read from.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    #[serde(serialize_with = "plain")]
     pub source: Arc<str>,
     /// The line.
+    #[cfg_attr(feature = "schema", schema(minimum = 1))]
     pub line: usize,
     /// The column.
+    #[cfg_attr(feature = "schema", schema(minimum = 1))]
     pub column: usize,
+}
+
+fn plain<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
 }
 
 impl fmt::Display for Location {
@@ -99,6 +109,21 @@ fn did_you_mean(nearest: Option<&str>) -> String {
 }
 
 impl Problem {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Syntax { .. } => "syntax",
+            Self::Duplicate { .. } => "duplicate",
+            Self::Unknown { .. } => "unknown",
+            Self::Missing { .. } => "missing",
+            Self::Refused(_) => "refused",
+            Self::NotFound { .. } => "not_found",
+            Self::Conflict { .. } => "conflict",
+            Self::Cycle { .. } => "cycle",
+        }
+    }
+
     /// A syntax problem; the message is shortened and control characters are escaped.
     pub(crate) fn syntax(message: impl fmt::Display) -> Self {
         let text = message.to_string();
@@ -132,8 +157,32 @@ impl fmt::Display for Fault {
     }
 }
 
+/// One thing that is wrong with a manifest.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ManifestFault))]
+pub(crate) struct Written<'a> {
+    /// Where.
+    at: &'a Location,
+    /// In which document, by kind and name, as far as these could be read.
+    #[cfg_attr(feature = "schema", schema(required))]
+    document: Option<&'a str>,
+    /// The stable code of what is wrong.
+    code: &'static str,
+    /// What is wrong, in a sentence.
+    message: String,
+}
+
+/// `at`, `document`, and of the problem its code and its text.
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (code, message) = (self.problem.code(), self.problem.to_string());
+        Written { at: &self.at, document: self.document.as_deref(), code, message }.serialize(serializer)
+    }
+}
+
 /// Something odd that is accepted all the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ManifestWarning))]
 #[non_exhaustive]
 pub struct Warning {
     /// Where.
@@ -149,7 +198,8 @@ impl fmt::Display for Warning {
 }
 
 /// Everything that is wrong with a set of manifests: at most [`MAX_FAULTS`], and how many more there are.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct ManifestErrors {
     /// The faults, in the order of their places.

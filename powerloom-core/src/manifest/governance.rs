@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// What one step will meet with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PlanGovernance))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Governance {
@@ -31,6 +32,7 @@ pub struct Governance {
 
 /// Whether the door lets a change through, before any approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PlanRuling))]
 #[serde(tag = "ruling", rename_all = "snake_case", deny_unknown_fields)]
 #[expect(clippy::exhaustive_enums, reason = "a new ruling must not pass for an allowance")]
 pub enum Ruling {
@@ -56,6 +58,7 @@ pub enum Ruling {
 
 /// An approval policy that applies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PlanAsk))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Ask {

@@ -13,6 +13,7 @@ pub const PLAN_VERSION: u32 = 1;
 
 /// What is to be done to a set of resources.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Plan {
@@ -33,6 +34,7 @@ pub struct Plan {
 
 /// What happens to one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PlanVerb))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "whoever shows or applies a plan must know every verb")]
 pub enum Verb {
@@ -50,6 +52,7 @@ pub enum Verb {
 
 /// What is done to one resource.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PlanStep))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Step {
@@ -100,6 +103,7 @@ pub struct Step {
 
 /// What a set wants and leaves alone, because somebody else has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PlanClash))]
 #[serde(tag = "clash", rename_all = "snake_case", deny_unknown_fields)]
 #[expect(clippy::exhaustive_enums, reason = "whoever shows or applies a plan must know every clash")]
 pub enum Clash {
@@ -123,6 +127,7 @@ pub enum Clash {
 
 /// A record as it was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PlanObserved))]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::exhaustive_structs, reason = "an observation has these two parts")]
 pub struct Observed {
@@ -134,6 +139,7 @@ pub struct Observed {
 
 /// A field that changes. `null` stands for absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PlanChange))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Change {
@@ -147,6 +153,7 @@ pub struct Change {
 
 /// An id that is not known before something is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PlanHole))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Hole {

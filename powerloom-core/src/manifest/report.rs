@@ -8,6 +8,7 @@ use std::fmt;
 
 /// What became of one step (sem. 2.3.8).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "result", rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "whoever shows a report must know every result")]
 pub enum StepResult {
@@ -78,6 +79,7 @@ impl fmt::Display for StepResult {
 
 /// One line of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ApplyLine))]
 #[non_exhaustive]
 pub struct Line {
     /// Which resource.
@@ -92,6 +94,7 @@ pub struct Line {
 
 /// What became of a plan, in the order of its steps.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ApplyReport))]
 #[non_exhaustive]
 pub struct Report {
     /// One line per step.

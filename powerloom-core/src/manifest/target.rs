@@ -11,6 +11,7 @@ use std::fmt;
 /// The path of an OU is its own; of a named resource `<ou_path>/<name>` (row P64); of a user the e-mail. Any other is
 /// known by what it binds: its OU, if its author chooses that, and the references that tell it from its like.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PlanTarget))]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::exhaustive_structs, reason = "a name has these two parts")]
 pub struct Target {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 /// Where a resource stands on the runtime.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct RemoteRef {
     /// The runtime's id.
     pub id: String,
@@ -26,6 +27,7 @@ pub struct RemoteRef {
 
 /// A bounded right to work on a row, with the number every result must bear.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Lease {
     /// Who holds it.
     pub owner: String,
@@ -35,6 +37,7 @@ pub struct Lease {
 
 /// Why a resource is not tried any more until it changes or is reset (rows P43, P44, P46).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = SyncParked))]
 pub struct Parked {
     /// What went wrong.
     pub reason: String,
@@ -46,6 +49,7 @@ pub struct Parked {
 
 /// The convergence record of one resource (rows P30–P48).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SyncState {
     /// The organization.
     pub org: OrgId,
@@ -54,8 +58,10 @@ pub struct SyncState {
     /// SHA-256 of what it should be (row P31).
     pub desired: Digest,
     /// SHA-256 of what the runtime has, as far as is known (row P32).
+    #[cfg_attr(feature = "schema", schema(required))]
     pub actual: Option<Digest>,
     /// Where it is on the runtime, once it is.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub remote: Option<RemoteRef>,
     /// It is to be removed from the runtime instead of pushed.
     pub removing: bool,
@@ -66,12 +72,16 @@ pub struct SyncState {
     /// Not before this moment.
     pub next_attempt_at: Timestamp,
     /// Set while parked.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub parked: Option<Parked>,
     /// What it waits for, if a dependency was not ready at the last look (row P40).
+    #[cfg_attr(feature = "schema", schema(required))]
     pub blocked_on: Option<String>,
     /// The last failure, in words.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub last_error: Option<String>,
     /// Who works on it now.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub lease: Option<Lease>,
     /// Raised by every claim; a result of an older claim is refused.
     pub fence: u64,
@@ -83,8 +93,10 @@ pub struct SyncState {
     /// How often drift was found (row P48).
     pub drift_count: u64,
     /// When drift was last found.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub last_drift_at: Option<Timestamp>,
     /// When the runtime was last known to agree.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub last_synced_at: Option<Timestamp>,
     /// Raised by every change of desired or actual: an observation of an older state is dropped.
     pub version: u64,
@@ -92,6 +104,7 @@ pub struct SyncState {
 
 /// What the stored facts amount to (sem. 2.4).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "status", rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a new status must break every caller that decides on one")]
 pub enum SyncStatus {

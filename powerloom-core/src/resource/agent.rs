@@ -31,6 +31,7 @@ pub struct Agent;
 
 /// Which version of a skill an agent has (sem. 2.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a projection must know every way to follow a skill")]
 pub enum SkillPin {
@@ -43,6 +44,7 @@ pub enum SkillPin {
 
 /// A skill an agent has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AttachedSkill {
     /// The skill.
@@ -54,18 +56,23 @@ pub struct AttachedSkill {
 
 /// What an agent's author wants.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AgentSpec {
     /// What people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 255))]
     pub display_name: Option<String>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(max_length = 2048))]
     pub description: Option<String>,
     /// The runtime's model id.
+    #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 256))]
     pub model: String,
     /// Instructions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 32768))]
     pub system_prompt: Option<String>,
     /// Whose permissions it has.
     pub agent_kind: AgentKind,
@@ -74,15 +81,18 @@ pub struct AgentSpec {
     pub owner_principal: Principal,
     /// Its skills.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(max_items = 20))]
     pub skills: Vec<AttachedSkill>,
     /// Its MCP servers.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(max_items = 20))]
     pub mcp_servers: Vec<ResourceId>,
     /// Narrows a `user` agent to these permissions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permission_boundary: Option<Vec<PermissionPattern>>,
     /// How long its sessions may run; ten minutes if absent (row P91).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 86400))]
     pub session_timeout_seconds: Option<u32>,
 }
 

@@ -17,13 +17,16 @@ pub struct ApiToken;
 
 /// Whose it is, what for, until when. It does not change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApiTokenSpec {
     /// Whose it is: a user or a service.
     pub principal: Principal,
     /// What people know it by: 1 to 63 characters.
+    #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 63))]
     pub name: String,
     /// What it may do at most.
+    #[cfg_attr(feature = "schema", schema(min_items = 1, max_items = 128))]
     pub scopes: Vec<PermissionPattern>,
     /// The first moment at which it is no longer good.
     pub expires_at: Timestamp,
@@ -31,6 +34,7 @@ pub struct ApiTokenSpec {
 
 /// What is known of its secret, and of its use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ApiTokenStatus {
     /// The digest of its secret: [`ApiSecret::digest`](crate::token::ApiSecret::digest).
     pub digest: Digest,

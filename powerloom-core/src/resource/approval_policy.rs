@@ -54,13 +54,16 @@ pub struct ApprovalPolicy;
 
 /// What a policy's author wants.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApprovalPolicySpec {
     /// What people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 255))]
     pub display_name: Option<String>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(max_length = 2048))]
     pub description: Option<String>,
     /// Which changes it is about.
     #[serde(rename = "match")]
@@ -70,18 +73,22 @@ pub struct ApprovalPolicySpec {
     pub mode: PolicyMode,
     /// Who may agree: 1 to [`MAX_APPROVERS`] if the mode demands approval, nobody otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schema(max_items = 50))]
     pub approvers: Vec<Approver>,
     /// How many different people must agree: 1 to [`MAX_APPROVERS`].
     #[serde(default = "one")]
+    #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 50))]
     pub quorum: u32,
     /// How many different people end it by refusing: 1 to [`MAX_APPROVERS`].
     #[serde(default = "one")]
+    #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 50))]
     pub reject_threshold: u32,
     /// Whether who asks may agree as well.
     #[serde(default)]
     pub allow_self: bool,
     /// How long a request is open: [`MIN_TTL_SECONDS`] to [`MAX_TTL_SECONDS`].
     #[serde(default = "seven_days")]
+    #[cfg_attr(feature = "schema", schema(minimum = 60, maximum = 7776000))]
     pub ttl_seconds: u64,
     /// Whether it counts.
     #[serde(default = "enabled")]
@@ -90,24 +97,29 @@ pub struct ApprovalPolicySpec {
 
 /// Which changes a policy is about. What is left out narrows nothing: `{}` is every change in the scope.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PolicyMatch {
     /// Changes of these kinds; empty: of all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schema(max_items = 64))]
     pub resource_kinds: Vec<KindName>,
     /// These actions, in the words of [`Action::word`]; empty: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schema(max_items = 18))]
     pub actions: Vec<String>,
     /// How far below the scope.
     #[serde(default)]
     pub ou_depth: OuDepth,
     /// What must hold of the change, in the language of [`Condition`]; absent: nothing more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(max_length = 4096))]
     pub condition: Option<String>,
 }
 
 /// How far below its scope a policy reaches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a new depth must break whoever matches policies")]
 pub enum OuDepth {
@@ -120,6 +132,7 @@ pub enum OuDepth {
 
 /// What a policy demands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a new mode must break the gate")]
 pub enum PolicyMode {

@@ -19,6 +19,7 @@ pub struct Credential;
 
 /// The binding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CredentialSpec {
     /// The agent.
@@ -29,8 +30,10 @@ pub struct CredentialSpec {
 
 /// What this side adds.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct CredentialStatus {
     /// The agent's vault.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub vault: Option<ResourceId>,
     /// SHA-256 of the bearer.
     pub fingerprint: String,

@@ -21,6 +21,7 @@ pub struct Environment;
 
 /// What sessions may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a runtime that does not know a network must not compile")]
 pub enum Networking {
@@ -33,14 +34,17 @@ pub enum Networking {
 
 /// What an environment's author wants.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct EnvironmentSpec {
     /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(max_length = 2048))]
     pub description: Option<String>,
     /// What sessions may reach.
     pub networking: Networking,
     /// With a limited network: these hosts, bare names or `*.` wildcards.
+    #[cfg_attr(feature = "schema", schema(max_items = 64, min_length = 1, max_length = 255))]
     pub allowed_hosts: Vec<String>,
     /// With a limited network: MCP servers too.
     pub allow_mcp_servers: bool,

@@ -21,6 +21,7 @@ pub struct McpDeployment;
 
 /// Whether the server is shared with other deployments of its template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a deployer must know every isolation")]
 pub enum Isolation {
@@ -33,12 +34,15 @@ pub enum Isolation {
 
 /// What a deployment's author wants. All of it is immutable: destroy and create anew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct McpDeploymentSpec {
     /// What people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 255))]
     pub display_name: Option<String>,
     /// Which template it is made from.
+    #[cfg_attr(feature = "schema", schema(schema_with = crate::schema::templates))]
     pub template_kind: String,
     /// Settings of the template. A setting whose name ends in `_secret` names a secret, never the value (row P57).
     #[serde(default)]

@@ -14,16 +14,20 @@ pub struct McpServer;
 
 /// What a registration's author wants.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct McpServerSpec {
     /// What people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 255))]
     pub display_name: Option<String>,
     /// What it offers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(max_length = 2048))]
     pub description: Option<String>,
     /// Where it is. `None` only while the deployment that owns it is not serving yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(max_length = 2048))]
     pub url: Option<String>,
     /// It acts on the control plane for whoever started the session that calls it (sem. 2.15): in place of the agent's
     /// credential it gets a handle of that session, to be exchanged for tokens.
@@ -37,10 +41,12 @@ pub struct McpServerSpec {
 
 /// What this side adds.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct McpServerStatus {
     /// The name agents know it by: the slug it was registered under, frozen then (row P39).
     pub server_name: String,
     /// The deployment that owns it, if it is a managed one (row P65).
+    #[cfg_attr(feature = "schema", schema(required))]
     pub deployment: Option<ResourceId>,
 }
 

@@ -13,15 +13,19 @@ pub struct Role;
 
 /// What a role's author wants.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RoleSpec {
     /// What people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 255))]
     pub display_name: Option<String>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(max_length = 2048))]
     pub description: Option<String>,
     /// What it permits.
+    #[cfg_attr(feature = "schema", schema(min_items = 1, max_items = 256))]
     pub permissions: Vec<PermissionPattern>,
 }
 

@@ -17,6 +17,7 @@ pub struct RoleBinding;
 
 /// What a binding's author wants.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RoleBindingSpec {
     /// Who.

@@ -16,6 +16,7 @@ pub struct SkillAccessGrant;
 
 /// Who may use which skill.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SkillAccessGrantSpec {
     /// The skill.

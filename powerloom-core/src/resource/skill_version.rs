@@ -16,6 +16,7 @@ pub struct SkillVersion;
 
 /// What was uploaded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SkillVersionSpec {
     /// The skill.
@@ -24,6 +25,7 @@ pub struct SkillVersionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<ResourceId>,
     /// Counted from 1.
+    #[cfg_attr(feature = "schema", schema(minimum = 1))]
     pub number: u64,
     /// Hash of the file tree.
     pub content_hash: Digest,

@@ -14,12 +14,14 @@ pub struct User;
 
 /// What is known about a user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UserSpec {
     /// The address; unique in the organization, without case.
     pub email: Email,
     /// What people call them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 255))]
     pub display_name: Option<String>,
     /// May do nothing; neither may agents they own.
     #[serde(default)]

@@ -15,6 +15,7 @@ pub struct Vault;
 
 /// Whose vault it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct VaultSpec {
     /// The agent.

@@ -54,8 +54,10 @@ impl<'de> Deserialize<'de> for EventSeq {
 
 /// An event about to be appended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct NewEvent {
     /// The runtime's id of it; a second event with the same id is dropped. `None` for our own `powerloom.*` frames.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub event_id: Option<String>,
     /// Its type, such as `agent.message`.
     #[serde(rename = "type")]
@@ -68,6 +70,7 @@ pub struct NewEvent {
 
 /// An event of the log. The frame of row P76 is its `type` and `payload`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SessionEvent {
     /// The session.
     pub session_id: SessionId,

@@ -20,20 +20,24 @@ const MARGIN: Duration = Duration::from_secs(60);
 
 /// What is asked of an agent (row P69).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::exhaustive_structs, reason = "plain input")]
 pub struct Invoke {
     /// The agent.
     pub agent: ResourceId,
     /// What is asked: 1 to 100 000 characters.
+    #[cfg_attr(feature = "schema", schema(min_length = 1))]
     pub prompt: String,
     /// How the caller waits.
     pub mode: InvokeMode,
     /// What the caller calls the session: 1 to 255 characters.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(min_length = 1, max_length = 255))]
     pub title: Option<String>,
     /// How long it may run, in seconds; absent: as the agent says, or ten minutes.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(minimum = 1))]
     pub timeout_seconds: Option<u32>,
     /// The same key with the same input starts one session (sem. 2.14).
     #[serde(default)]
@@ -64,6 +68,7 @@ impl Invoke {
 
 /// What an invocation came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a new outcome must break every caller that decides on one")]
 pub enum Invocation {
@@ -89,6 +94,7 @@ impl Invocation {
 
 /// The answer to an invocation (row P75).
 #[derive(Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Invoked {
     /// The session.
@@ -99,15 +105,19 @@ pub struct Invoked {
     pub mode: InvokeMode,
     /// Opens the stream once, within a minute; only in mode `fire_and_forget` (row P74).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(nullable = false))]
     pub ws_ticket: Option<Ticket>,
     /// Where the stream is, with the ticket: `/sessions/{id}/stream?ticket=…`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(nullable = false))]
     pub ws_url: Option<String>,
     /// When the ticket ends.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(nullable = false))]
     pub ws_ticket_expires_at: Option<Timestamp>,
     /// The session as it settled; only in mode `sync`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(nullable = false))]
     pub session: Option<Box<SessionRecord>>,
 }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 /// How the caller waits (rows P73, P74).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a new mode must break every caller that decides on one")]
 pub enum InvokeMode {
@@ -36,6 +37,7 @@ impl FromStr for InvokeMode {
 
 /// What runs, frozen when the session is invoked: later changes of the agent do not touch it (sem. 2.7).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SessionSnapshot {
     /// The agent's name when it was invoked.
     pub agent_name: String,
@@ -53,6 +55,7 @@ pub struct SessionSnapshot {
 
 /// Why a session is suspected of having run without its MCP servers (rows P93–P95, sem. 2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DegradationReason {
@@ -64,6 +67,7 @@ pub enum DegradationReason {
 
 /// What the runtime says the session used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = SessionUsage))]
 pub struct Usage {
     /// Tokens read.
     pub input_tokens: u64,
@@ -77,6 +81,7 @@ pub struct Usage {
 
 /// One run of an agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SessionRecord {
     /// Its id.
     pub id: SessionId,
@@ -91,10 +96,12 @@ pub struct SessionRecord {
     /// The user at the root of the chain; equals `started_by` unless an agent invoked.
     pub on_behalf_of: String,
     /// The session whose agent invoked this one (sem. 2.7).
+    #[cfg_attr(feature = "schema", schema(required))]
     pub parent: Option<SessionId>,
     /// 1 for a session a person started, one more for each agent between.
     pub depth: u32,
     /// What the caller calls it.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub title: Option<String>,
     /// What was asked.
     pub prompt: String,
@@ -108,16 +115,20 @@ pub struct SessionRecord {
     /// Where it is.
     pub status: SessionStatus,
     /// Why it failed, if it did.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub error: Option<String>,
     /// The runtime's own id of it (`cma_session_id`).
+    #[cfg_attr(feature = "schema", schema(required))]
     pub remote_id: Option<String>,
     /// A runtime session may have been created whose answer never came.
     pub unsure: bool,
     /// When it was invoked.
     pub created_at: Timestamp,
     /// When it entered `running`; the timeout counts from here (row P91).
+    #[cfg_attr(feature = "schema", schema(required))]
     pub running_at: Option<Timestamp>,
     /// When it settled.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub settled_at: Option<Timestamp>,
     /// How long it may run, in milliseconds; 600 000 by default.
     pub timeout_ms: u64,
@@ -134,12 +145,16 @@ pub struct SessionRecord {
     /// Judged once, when it settles (row P94).
     pub degradation_flagged: bool,
     /// Why it is flagged.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub degradation_reason: Option<DegradationReason>,
     /// What it used, where reported.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub usage: Option<Usage>,
     /// What it cost, as the runtime states it; absent where it states none (never a guess).
+    #[cfg_attr(feature = "schema", schema(required))]
     pub cost: Option<Value>,
     /// Who pumps it now.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub lease: Option<Lease>,
     /// Raised by every claim of the pump; a write of an older claim is refused.
     pub fence: u64,

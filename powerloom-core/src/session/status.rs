@@ -6,6 +6,7 @@ use std::fmt;
 
 /// Where a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a new state must break every caller that decides on one")]
 pub enum SessionStatus {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 /// A JWK set: public keys only, each with `use`, `alg` and `kid`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[expect(clippy::exhaustive_structs, reason = "the form is the RFC's")]
 pub struct Jwks {
     /// The keys, the one that signs first.

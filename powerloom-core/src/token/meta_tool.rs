@@ -17,6 +17,7 @@ use std::str::FromStr;
 /// # Ok::<(), powerloom_core::invalid::Invalid>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(
     clippy::exhaustive_enums,
