@@ -21,7 +21,6 @@ use crate::log_tree::LogTrees;
 use crate::permission::Permission;
 use crate::plane::Plane;
 use crate::principal::PrincipalRef;
-use crate::reconcile::state::{SyncState, SyncStatus};
 use crate::record::{RecordRow, ResourceKey};
 use crate::resource::catalogue::Catalogue;
 use crate::resource::kind::Kind;
@@ -331,19 +330,6 @@ impl ControlPlane {
         let org = self.plane.org(caller.org).await?;
         self.require(caller, Permission::ORGANIZATION_READ, org.root_ou).await?;
         Ok(org)
-    }
-
-    /// Where a resource stands on the runtime.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], [`Error::Denied`].
-    pub async fn sync_state(&self, caller: &Caller, key: &ResourceKey) -> Result<(SyncState, SyncStatus)> {
-        let row = self.get(caller, key).await?;
-        self.require(caller, Permission::SYNC_READ, row.meta.ou).await?;
-        let state = self.plane.store.sync_state(caller.org, key).await?;
-        let state = state.ok_or_else(|| Error::not_found("sync state", key))?;
-        let status = state.status(self.plane.now());
-        Ok((state, status))
     }
 
     /// Verifies the organization's whole chain, a page at a time. A `trusted` head kept elsewhere also shows a cut tail.

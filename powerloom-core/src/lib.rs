@@ -43,5 +43,7 @@ pub mod secret;
 pub mod session;
 pub mod skill_tree;
 pub mod store;
+pub mod sync;
 pub mod token;
 pub mod verify_log;
+pub mod whose;

@@ -1,0 +1,37 @@
+//! What every handler shares.
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::rate_limit::RateLimit;
+use powerloom_core::control_plane::ControlPlane;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What every handler shares. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+/// See [`App`].
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) loom: ControlPlane,
+    pub(crate) config: Config,
+    pub(crate) limit: RateLimit,
+    pub(crate) metrics: Metrics,
+    /// Cancelled when the program is about to end: streams are closed resumably, `/readyz` says no.
+    pub(crate) stopping: CancellationToken,
+}
+
+impl App {
+    pub(crate) fn new(loom: ControlPlane, config: Config, stopping: CancellationToken) -> Self {
+        let limit = RateLimit::new(&config.bounds);
+        Self(Arc::new(Shared { loom, config, limit, metrics: Metrics::default(), stopping }))
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

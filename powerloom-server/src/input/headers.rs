@@ -1,0 +1,116 @@
+//! Headers that say under which terms a change is made: an expected version, an idempotency key, a reason.
+
+use crate::failure::Failure;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, header};
+use percent_encoding::percent_decode_str;
+use powerloom_core::door::submit::SubmitOptions;
+use powerloom_core::invalid::Invalid;
+
+/// Answers the same request once (sem. 2.14): 1 to 255 visible ASCII characters.
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Why, in the caller's words: percent-encoded UTF-8, 1 to 2000 characters.
+pub(crate) const JUSTIFICATION: &str = "powerloom-justification";
+/// `true` makes a change at once that policies would hold back.
+pub(crate) const BREAK_GLASS: &str = "powerloom-break-glass";
+/// The change is a step of this approved plan, `req_…`.
+pub(crate) const UNDER_PLAN: &str = "powerloom-under-plan";
+
+/// Under which terms a change is submitted.
+#[derive(Debug)]
+pub(crate) struct Terms(pub(crate) SubmitOptions);
+
+impl<S: Sync> FromRequestParts<S> for Terms {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        let mut options = SubmitOptions::default();
+        options.idempotency_key = one(&parts.headers, IDEMPOTENCY_KEY)?.map(str::to_owned);
+        if let Some(text) = one(&parts.headers, JUSTIFICATION)? {
+            let text = percent_decode_str(text)
+                .decode_utf8()
+                .map_err(|_| Invalid::hidden(JUSTIFICATION, "percent-encoded UTF-8"))?;
+            options.justification = Some(text.into_owned());
+        }
+        options.break_glass = match one(&parts.headers, BREAK_GLASS)? {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => return Err(Invalid::new(BREAK_GLASS, other, "`true` or `false`").into()),
+        };
+        options.under = one(&parts.headers, UNDER_PLAN)?.map(str::parse).transpose()?;
+        Ok(Self(options))
+    }
+}
+
+/// The version of `If-Match` (RFC 9110, 13.1.1): `"3"`; `*` and an absent header are no condition.
+#[derive(Debug)]
+pub(crate) struct IfMatch(pub(crate) Option<u64>);
+
+impl<S: Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        let Some(text) = one(&parts.headers, header::IF_MATCH.as_str())? else { return Ok(Self(None)) };
+        if text == "*" {
+            return Ok(Self(None));
+        }
+        let version = version(text).ok_or_else(|| {
+            Invalid::new("if-match", text, "the ETag of a version, such as `\"3\"`, or `*`")
+        })?;
+        Ok(Self(Some(version)))
+    }
+}
+
+/// `If-None-Match` (RFC 9110, 13.1.2): versions the client has already.
+#[derive(Debug)]
+pub(crate) struct NotAgain(Vec<u64>);
+
+impl<S: Sync> FromRequestParts<S> for NotAgain {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        let values = parts.headers.get_all(header::IF_NONE_MATCH).iter();
+        let tags = values.filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
+        // Here a weak tag is as good as a strong one, and one that is none of ours matches nothing.
+        Ok(Self(tags.filter_map(|tag| version(tag.trim().trim_start_matches("W/"))).collect()))
+    }
+}
+
+impl NotAgain {
+    /// Whether the client has this version.
+    pub(crate) fn has(&self, version: u64) -> bool {
+        self.0.contains(&version)
+    }
+}
+
+/// The version in a strong ETag.
+fn version(tag: &str) -> Option<u64> {
+    let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+/// The one value of a header, if it is there.
+fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Invalid> {
+    let refused = || Invalid::hidden(name, "one value of visible ASCII characters");
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused())?;
+    let mut values = headers.get_all(name).iter();
+    let (first, second) = (values.next(), values.next());
+    if second.is_some() {
+        return Err(refused());
+    }
+    first.map(|value| value.to_str().map_err(|_| refused())).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version;
+
+    #[test]
+    fn only_a_strong_tag_with_a_number_is_a_version() {
+        assert_eq!(version("\"3\""), Some(3));
+        for other in ["3", "W/\"3\"", "\"\"", "\"x\"", "\"3", "\"3\", \"4\"", "\"+3\""] {
+            assert_eq!(version(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Powerloom as a service: REST, WebSocket and OpenAPI over one [`ControlPlane`](powerloom_core::control_plane::ControlPlane).
+//!
+//! [`router()`] is an axum router to serve or to nest. It holds no rule: it authenticates, reads a request, calls the core once
+//! and writes down the answer.
+
+mod app;
+mod authenticate;
+pub mod config;
+mod failure;
+mod input;
+mod layers;
+mod metrics;
+mod openapi;
+mod page;
+mod rate_limit;
+mod resource;
+pub mod router;
+mod routes;
+
+pub use config::{Bounds, Config};
+pub use router::{openapi_document, router};

@@ -1,0 +1,245 @@
+//! Operations of the collections, and what is the same in every operation.
+
+use crate::resource::wire::Collection;
+use serde_json::{Map, Value, json};
+
+/// The refusals any governed operation may answer with: their status and what it means.
+const REFUSALS: [(&str, &str); 13] = [
+    ("400", "The request can never be accepted: the field, its value and what is allowed are named."),
+    ("401", "No bearer, or not a good one."),
+    ("403", "The caller may not; the permission and the OU are named."),
+    ("404", "Nothing of that id exists in the caller's organization."),
+    ("405", "The method is not allowed here."),
+    ("409", "The state does not allow it now."),
+    ("412", "The resource has another version than `If-Match` says."),
+    ("413", "The body is too long."),
+    ("415", "The body is not JSON."),
+    ("422", "The manifests cannot be used: each fault with its place."),
+    ("429", "Too many requests of this principal."),
+    ("500", "Something is broken here."),
+    ("503", "The store or the runtime cannot be asked now, or it took too long."),
+];
+
+/// Those an anonymous operation may answer with.
+const ANONYMOUS: [&str; 5] = ["400", "404", "405", "500", "503"];
+
+/// Adds to an operation what every operation has.
+pub(crate) fn complete(operation: &mut Value, anonymous: bool) {
+    let Some(operation) = operation.as_object_mut() else { return };
+    let responses = operation.entry("responses").or_insert_with(|| json!({}));
+    if let Some(responses) = responses.as_object_mut() {
+        for (status, description) in REFUSALS {
+            if !responses.contains_key(status) && (!anonymous || ANONYMOUS.contains(&status)) {
+                responses.insert(status.to_owned(), refusal(description));
+            }
+        }
+    }
+    if anonymous {
+        operation.insert("security".into(), json!([]));
+    }
+}
+
+fn refusal(description: &str) -> Value {
+    let schema = json!({ "$ref": "#/components/schemas/ErrorEnvelope" });
+    json!({ "description": description, "content": { "application/json": { "schema": schema } } })
+}
+
+/// Schemas that no handler's type has.
+pub(crate) fn shared_schemas() -> Map<String, Value> {
+    let mut schemas = Map::new();
+    schemas.insert(
+        "ErrorEnvelope".into(),
+        json!({
+            "type": "object",
+            "required": ["error"],
+            "additionalProperties": false,
+            "properties": {
+                "error": {
+                    "type": "object",
+                    "required": ["code", "message", "detail"],
+                    "additionalProperties": false,
+                    "properties": {
+                        "code": { "type": "string", "description": "Stable; act on it.", "pattern": "^[a-z][a-z_]*$" },
+                        "message": { "type": "string", "description": "For people." },
+                        "detail": { "description": "What a program may want to know; by code." },
+                    },
+                },
+            },
+        }),
+    );
+    schemas.insert(
+        "ResourceSync".into(),
+        json!({
+            "type": "object",
+            "description": "Where it stands on the runtime. Absent without `sync:read`.",
+            "required": ["status", "remote_id", "attempts", "last_error", "last_synced_at"],
+            "properties": {
+                "status": { "enum": [
+                    "pending", "dirty", "syncing", "synced", "backing_off", "parked", "blocked", "archiving", "archived",
+                ] },
+                "remote_id": { "type": ["string", "null"] },
+                "attempts": { "type": "integer", "minimum": 0 },
+                "last_error": { "type": ["string", "null"] },
+                "last_synced_at": { "type": ["string", "null"], "format": "date-time" },
+                "until": { "type": "string", "format": "date-time" },
+                "reason": { "type": "string" },
+                "on": { "type": "string" },
+            },
+        }),
+    );
+    schemas.insert(
+        "PolicyMatch".into(),
+        json!({
+            "type": "object",
+            "description": "Which changes a policy is about.",
+            "additionalProperties": false,
+            "properties": {
+                "resource_kinds": { "type": "array", "maxItems": 64, "items": { "type": "string" } },
+                "actions": { "type": "array", "items": { "type": "string" } },
+                "ou_depth": { "type": "string", "enum": ["subtree", "exact"] },
+                "condition": { "type": ["string", "null"], "description": "A CEL expression." },
+            },
+        }),
+    );
+    schemas
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{name}") } } })
+}
+
+fn query(name: &str, schema: Value, description: &str) -> Value {
+    json!({ "in": "query", "name": name, "required": false, "schema": schema, "description": description })
+}
+
+fn header(name: &str, schema: Value, description: &str) -> Value {
+    json!({ "in": "header", "name": name, "required": false, "schema": schema, "description": description })
+}
+
+/// The headers under whose terms a change is made.
+pub(crate) fn terms() -> Vec<Value> {
+    let key = json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" });
+    vec![
+        header("idempotency-key", key, "The same key with the same request is answered once, for 24 hours."),
+        header(
+            "powerloom-justification",
+            json!({ "type": "string", "pattern": "^[!-~]+$" }),
+            "Why: percent-encoded UTF-8, 1 to 2000 characters.",
+        ),
+        header(
+            "powerloom-break-glass",
+            json!({ "type": "string", "enum": ["true", "false"] }),
+            "Make a change at once that policies would hold back.",
+        ),
+        header(
+            "powerloom-under-plan",
+            json!({ "type": "string" }),
+            "The change is a step of this approved plan.",
+        ),
+    ]
+}
+
+fn if_match() -> Value {
+    header("if-match", json!({ "type": "string" }), "Only if the resource has this version: its ETag.")
+}
+
+fn responses(success: &str, description: &str, schema: Option<&str>) -> Map<String, Value> {
+    let mut response = json!({ "description": description });
+    if let (Some(response), Some(schema)) = (response.as_object_mut(), schema) {
+        response.insert("content".into(), reference(schema));
+    }
+    Map::from_iter([(success.to_owned(), response)])
+}
+
+fn changes(mut responses: Map<String, Value>) -> Map<String, Value> {
+    let description = "It waits for approval.";
+    let pending = json!({ "description": description, "content": reference("Pending") });
+    responses.insert("202".into(), pending);
+    responses
+}
+
+/// `GET` and `POST` of a collection.
+pub(crate) fn many(of: &Collection) -> Value {
+    let mut parameters = vec![
+        query("ou_id", json!({ "type": "string", "format": "uuid" }), "Only those this OU governs itself."),
+        query("name", json!({ "type": "string" }), "Only those of this name."),
+        query("archived", json!({ "type": "boolean" }), "Archived ones too."),
+        query(
+            "limit",
+            json!({ "type": "integer", "minimum": 1, "maximum": 1000 }),
+            "At most this many: 100.",
+        ),
+        query("cursor", json!({ "type": "string" }), "`next_cursor` of the page before."),
+    ];
+    if of.by_agent {
+        let uuid = json!({ "type": "string", "format": "uuid" });
+        parameters.push(query("agent_id", uuid, "Only those of this agent."));
+    }
+    let mut created = changes(responses("201", "It was created.", Some(of.name)));
+    created
+        .insert("200".into(), json!({ "description": "It was so already.", "content": reference(of.name) }));
+    if let Some(links) = created.get_mut("201").and_then(Value::as_object_mut) {
+        let link = |operation: &str| json!({ "operationId": format!("{operation}{}", of.name), "parameters": { "id": "$response.body#/id" } });
+        links.insert("links".into(), json!({ "get": link("get"), "archive": link("archive") }));
+    }
+    let tag = of.path.trim_start_matches('/');
+    json!({
+        "get": {
+            "operationId": format!("list{}s", of.name),
+            "tags": [tag],
+            "summary": format!("List what the caller may read: every {}", of.noun),
+            "parameters": parameters,
+            "responses": responses("200", "A page, by name.", Some(&format!("{}Page", of.name))),
+        },
+        "post": {
+            "operationId": format!("create{}", of.name),
+            "tags": [tag],
+            "summary": format!("Create: {}", of.noun),
+            "parameters": terms(),
+            "requestBody": { "required": true, "content": reference(&format!("{}Create", of.name)) },
+            "responses": created,
+        },
+    })
+}
+
+/// `GET`, `PATCH` and `DELETE` of one.
+pub(crate) fn one(of: &Collection) -> Value {
+    let tag = of.path.trim_start_matches('/');
+    let id = json!({
+        "in": "path", "name": "id", "required": true, "schema": { "type": "string", "format": "uuid" },
+    });
+    let known =
+        header("if-none-match", json!({ "type": "string" }), "Answer 304 if the client has this version.");
+    let mut read = responses("200", "The resource.", Some(of.name));
+    read.insert("304".into(), json!({ "description": "The client has this version." }));
+    let mut change = terms();
+    change.extend([id.clone(), if_match()]);
+    let mut item = json!({
+        "get": {
+            "operationId": format!("get{}", of.name),
+            "tags": [tag],
+            "summary": format!("Read one: {}", of.noun),
+            "parameters": [id, known],
+            "responses": read,
+        },
+        "delete": {
+            "operationId": format!("archive{}", of.name),
+            "tags": [tag],
+            "summary": format!("Archive one: {} (it stays in the audit trail)", of.noun),
+            "parameters": change,
+            "responses": changes(responses("204", "It is archived, or being archived.", None)),
+        },
+    });
+    if let (Some(item), true) = (item.as_object_mut(), of.patch) {
+        let patch = json!({
+            "operationId": format!("update{}", of.name),
+            "tags": [tag],
+            "summary": format!("Change one: {}", of.noun),
+            "parameters": change,
+            "requestBody": { "required": true, "content": reference(&format!("{}Patch", of.name)) },
+            "responses": changes(responses("200", "It is as wanted now.", Some(of.name))),
+        });
+        item.insert("patch".into(), patch);
+    }
+    item
+}

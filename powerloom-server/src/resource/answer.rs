@@ -1,0 +1,93 @@
+//! What a change came to, as an answer: 201, 200, 204, or 202 while it waits for approval (row P97).
+
+use crate::app::App;
+use crate::failure::Failure;
+use crate::resource::view::view_of;
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use powerloom_core::door::caller::Caller;
+use powerloom_core::door::outcome::Outcome;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A change that waits for somebody's approval (rows P97, M34).
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Pending {
+    /// The request, `req_…`.
+    pub(crate) request_id: String,
+    /// Always `pending_approval`.
+    pub(crate) status: &'static str,
+    /// Where it can be looked at: `/approvals/req_…`.
+    pub(crate) inbox: String,
+    /// What happens now, for people.
+    pub(crate) message: String,
+}
+
+/// 202 with the request's id.
+pub(crate) fn pending(request_id: String) -> Response {
+    let inbox = format!("/approvals/{request_id}");
+    let message = format!("it waits for approval: see {inbox}; it will be made once approved");
+    let location = HeaderValue::from_str(&inbox).ok();
+    let body = Pending { request_id, status: "pending_approval", inbox, message };
+    let mut response = (StatusCode::ACCEPTED, Json(body)).into_response();
+    if let Some(location) = location {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// How a change that happened is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// 201, with the new resource and where it is below this path.
+    Created(&'static str),
+    /// 200, with the resource as it is now.
+    Changed,
+    /// 204.
+    Gone,
+}
+
+/// Answers what a change of a resource came to.
+pub(crate) async fn answer(
+    app: &App,
+    caller: &Caller,
+    outcome: Outcome,
+    done: Done,
+) -> Result<Response, Failure> {
+    let (row, warnings, applied) = match outcome {
+        Outcome::Pending { request_id } => return Ok(pending(request_id)),
+        Outcome::Applied(applied) => (applied.record, applied.warnings, true),
+        Outcome::Unchanged { record } => (record, Vec::new(), false),
+    };
+    let Some(row) = row.filter(|_| done != Done::Gone) else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    let mut view = view_of(app, caller, &row).await?;
+    if let (Some(view), false) = (view.as_object_mut(), warnings.is_empty()) {
+        view.insert("warnings".into(), warnings.into());
+    }
+    let mut response = tagged(view, row.meta.version);
+    if let (Done::Created(path), true) = (done, applied) {
+        *response.status_mut() = StatusCode::CREATED;
+        if let Ok(location) = HeaderValue::from_str(&format!("{path}/{}", row.meta.id)) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+    }
+    Ok(response)
+}
+
+/// 200 with a body and the ETag of its version.
+pub(crate) fn tagged(view: Value, version: u64) -> Response {
+    let mut response = Json(view).into_response();
+    set_etag(&mut response, version);
+    response
+}
+
+/// Names the version of what is answered.
+pub(crate) fn set_etag(response: &mut Response, version: u64) {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+}

@@ -1,0 +1,183 @@
+//! The routes of a collection: list, create, read, change, archive (rows P102–P109), written once for every kind.
+
+use crate::app::App;
+use crate::authenticate::By;
+use crate::failure::Failure;
+use crate::input::{At, Body, IfMatch, NotAgain, Params, Terms};
+use crate::page::{Page, limit, read_cursor, write_cursor};
+use crate::resource::answer::{Done, answer, tagged};
+use crate::resource::given::{flat, spec, take, take_labels};
+use crate::resource::view::{view_of, views};
+use crate::resource::wire::Collection;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, delete, get};
+use powerloom_core::door::caller::Caller;
+use powerloom_core::door::mutation::{Action, MUTATION_VERSION, Mutation};
+use powerloom_core::id::ResourceId;
+use powerloom_core::invalid::Invalid;
+use powerloom_core::record::{KindName, RecordRow, ResourceKey};
+use powerloom_core::store::{RecordCursor, RecordQuery};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// Which resources a list shows.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filter {
+    pub(crate) ou_id: Option<ResourceId>,
+    pub(crate) name: Option<String>,
+    pub(crate) archived: Option<bool>,
+    pub(crate) agent_id: Option<ResourceId>,
+    pub(crate) limit: Option<u16>,
+    pub(crate) cursor: Option<String>,
+}
+
+/// `GET` and `POST` of the collection itself.
+pub(crate) fn many(of: &'static Collection) -> MethodRouter<App> {
+    get(async move |State(app): State<App>, By(caller): By, Params(filter): Params<Filter>| {
+        if filter.agent_id.is_some() && !of.by_agent {
+            return Err(Failure::from(Invalid::hidden("agent_id", "a parameter of this list")));
+        }
+        list(&app, &caller, &of.kind, filter).await
+    })
+    .post(
+        async move |State(app): State<App>,
+                    By(caller): By,
+                    Terms(terms): Terms,
+                    Body(body): Body<Map<String, Value>>| {
+            let action = create(&app, &caller, &of.kind, body).await?;
+            let outcome = app.loom.submit_with(&caller, action, &terms).await;
+            let outcome = outcome.map_err(|error| flat(&of.kind, error))?;
+            answer(&app, &caller, outcome, Done::Created(of.path)).await
+        },
+    )
+}
+
+/// `GET`, `PATCH` and `DELETE` of one of them.
+pub(crate) fn one(of: &'static Collection) -> MethodRouter<App> {
+    let routes =
+        get(async move |State(app): State<App>, By(caller): By, At(id): At<ResourceId>, known: NotAgain| {
+            let key = ResourceKey { kind: of.kind.clone(), id };
+            let row = app.loom.get(&caller, &key).await?;
+            shown(&app, &caller, &row, &known).await
+        })
+        .merge(delete(
+            async move |State(app): State<App>,
+                        By(caller): By,
+                        At(id): At<ResourceId>,
+                        IfMatch(expect): IfMatch,
+                        Terms(terms): Terms| {
+                let target = ResourceKey { kind: of.kind.clone(), id };
+                let outcome =
+                    app.loom.submit_with(&caller, Action::Archive { target, expect }, &terms).await?;
+                answer(&app, &caller, outcome, Done::Gone).await
+            },
+        ));
+    if !of.patch {
+        return routes;
+    }
+    routes.patch(
+        async move |State(app): State<App>,
+                    By(caller): By,
+                    At(id): At<ResourceId>,
+                    IfMatch(expect): IfMatch,
+                    Terms(terms): Terms,
+                    Body(body): Body<Map<String, Value>>| {
+            let target = ResourceKey { kind: of.kind.clone(), id };
+            let mutation = update(&app, &caller, target, expect, body).await?;
+            let outcome = app.loom.submit_with(&caller, mutation, &terms).await;
+            let outcome = outcome.map_err(|error| flat(&of.kind, error))?;
+            answer(&app, &caller, outcome, Done::Changed).await
+        },
+    )
+}
+
+/// A page of the resources of a kind that the caller may read, by name.
+pub(crate) async fn list(
+    app: &App,
+    caller: &Caller,
+    kind: &KindName,
+    filter: Filter,
+) -> Result<Json<Page<Value>>, Failure> {
+    let most = limit(filter.limit)?;
+    let after: Option<RecordCursor> = filter.cursor.as_deref().map(read_cursor).transpose()?;
+    if after.as_ref().is_some_and(|after| after.kind != *kind) {
+        return Err(Invalid::hidden("cursor", "the `next_cursor` of an earlier page of this list").into());
+    }
+    let archived = filter.archived.unwrap_or(false);
+    let kind = Some(kind.clone());
+    let mut query =
+        RecordQuery { kind, ou: filter.ou_id, archived, after, limit: most, ..RecordQuery::default() };
+    let agent = filter.agent_id.map(|id| ResourceKey { kind: KindName::known("Agent"), id });
+    let wanted = |row: &RecordRow| {
+        filter.name.as_ref().is_none_or(|name| row.meta.name == *name)
+            && agent.as_ref().is_none_or(|agent| row.refs.contains(agent))
+    };
+    let mut rows: Vec<RecordRow> = Vec::new();
+    let next_cursor = loop {
+        let page = app.loom.list(caller, &query).await?;
+        let Some(last) = page.last() else { break None };
+        query.after = Some(cursor_of(last));
+        rows.extend(page.into_iter().filter(wanted));
+        if rows.len() >= most {
+            rows.truncate(most);
+            break rows.last().map(cursor_of).as_ref().and_then(write_cursor);
+        }
+    };
+    Ok(Json(Page { items: views(app, caller, &rows).await?, next_cursor }))
+}
+
+fn cursor_of(row: &RecordRow) -> RecordCursor {
+    RecordCursor { kind: row.kind.clone(), name: row.meta.name.clone(), id: row.meta.id }
+}
+
+/// What a body asks to be created.
+pub(crate) async fn create(
+    app: &App,
+    caller: &Caller,
+    kind: &KindName,
+    mut body: Map<String, Value>,
+) -> Result<Mutation, Failure> {
+    let ou = take(&mut body, "ou_id", "a UUID")?;
+    let name = take(&mut body, "name", "a text")?;
+    let labels = take_labels(&mut body)?;
+    let spec = spec(app, caller, kind, body).await?;
+    let action = Action::Create { kind: kind.clone(), ou, name, spec };
+    Ok(Mutation { v: MUTATION_VERSION, labels, managed: None, action })
+}
+
+/// What a body asks to be changed.
+pub(crate) async fn update(
+    app: &App,
+    caller: &Caller,
+    target: ResourceKey,
+    expect: Option<u64>,
+    mut body: Map<String, Value>,
+) -> Result<Mutation, Failure> {
+    let labels = take_labels(&mut body)?;
+    let patch = spec(app, caller, &target.kind, body).await?;
+    Ok(Mutation {
+        v: MUTATION_VERSION,
+        labels,
+        managed: None,
+        action: Action::Update { target, expect, patch },
+    })
+}
+
+/// One resource, or 304 if the client has this version.
+pub(crate) async fn shown(
+    app: &App,
+    caller: &Caller,
+    row: &RecordRow,
+    known: &NotAgain,
+) -> Result<Response, Failure> {
+    if known.has(row.meta.version) {
+        let mut response = StatusCode::NOT_MODIFIED.into_response();
+        crate::resource::answer::set_etag(&mut response, row.meta.version);
+        return Ok(response);
+    }
+    Ok(tagged(view_of(app, caller, row).await?, row.meta.version))
+}

@@ -1,0 +1,104 @@
+//! From a flat body to a spec of the core.
+
+use crate::app::App;
+use crate::failure::Failure;
+use crate::resource::view::reference_name;
+use crate::resource::wire::{Written, renamed_fields};
+use powerloom_core::door::caller::Caller;
+use powerloom_core::error::Error;
+use powerloom_core::id::ResourceId;
+use powerloom_core::invalid::Invalid;
+use powerloom_core::labels::Labels;
+use powerloom_core::principal::PrincipalRef;
+use powerloom_core::record::KindName;
+use powerloom_core::resource::field::Form;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// Takes a field that is no part of the spec; `null` is as good as absent.
+pub(crate) fn take<T: DeserializeOwned>(
+    body: &mut Map<String, Value>,
+    field: &str,
+    allowed: &str,
+) -> Result<Option<T>, Invalid> {
+    let Some(value) = body.remove(field).filter(|value| !value.is_null()) else { return Ok(None) };
+    let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    serde_json::from_value(value).map(Some).map_err(|_| Invalid::new(field, shown, allowed))
+}
+
+/// Takes the labels.
+pub(crate) fn take_labels(body: &mut Map<String, Value>) -> Result<Option<Labels>, Failure> {
+    let allowed =
+        "at most 16 labels: keys of lower-case letters, digits, `_`, `.`, `/`, `-`, and short texts";
+    Ok(take(body, "labels", allowed)?)
+}
+
+/// Renames what is left of a body to the fields of a spec, and resolves whom it names.
+pub(crate) async fn spec(
+    app: &App,
+    caller: &Caller,
+    kind: &KindName,
+    body: Map<String, Value>,
+) -> Result<Map<String, Value>, Failure> {
+    let known = app.loom.catalogue().kind(kind)?;
+    let mut spec = Map::new();
+    for (name, value) in body {
+        let (field, value) = if let Some(renamed) = renamed_fields(kind).iter().find(|to| to.wire == name) {
+            let value = match renamed.written {
+                Written::OwnerId if !value.is_null() => owner(app, caller, &name, value).await?,
+                _ => value,
+            };
+            (renamed.spec.to_owned(), value)
+        } else if renamed_fields(kind).iter().any(|to| to.spec == name) {
+            // Known by another name here: one thing has one name.
+            return Err(Invalid::hidden(name, "a field of this kind").into());
+        } else if let Some(written) = known
+            .fields()
+            .iter()
+            .find(|field| field.form == Form::Principal && reference_name(field.name) == name)
+        {
+            (written.spec.to_owned(), resolved(app, caller, &name, value).await?)
+        } else {
+            (name.clone(), value)
+        };
+        if spec.insert(field, value).is_some() {
+            return Err(
+                Invalid::hidden(name, "either the id or the written form of a principal, not both").into()
+            );
+        }
+    }
+    Ok(spec)
+}
+
+async fn owner(app: &App, caller: &Caller, field: &str, value: Value) -> Result<Value, Failure> {
+    let refused = || Invalid::new(field, &value, "the id of a user or a group");
+    let id: ResourceId = value.as_str().and_then(|text| text.parse().ok()).ok_or_else(refused)?;
+    match app.loom.owner_of(caller, id).await {
+        Ok(principal) => Ok(Value::String(principal.to_string())),
+        Err(Error::NotFound { .. }) => Err(refused().into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn resolved(app: &App, caller: &Caller, field: &str, value: Value) -> Result<Value, Failure> {
+    let Some(text) = value.as_str() else {
+        let allowed = "a principal such as `user:ada@acme.com`";
+        return Err(Invalid::new(field, &value, allowed).into());
+    };
+    let written: PrincipalRef = text.parse()?;
+    let found = app.loom.principal(caller, &written).await?;
+    Ok(Value::String(found.to_string()))
+}
+
+/// Says of a refusal of the core which field of the flat body it is about.
+pub(crate) fn flat(kind: &KindName, error: Error) -> Failure {
+    let Error::Invalid(mut invalid) = error else { return error.into() };
+    if let Some(field) = invalid.field.strip_prefix("spec.") {
+        let (first, rest) = field.split_at(field.find(['.', '[']).unwrap_or(field.len()));
+        let renamed = renamed_fields(kind).iter().find(|to| to.spec == first);
+        invalid.field = format!("{}{rest}", renamed.map_or(first, |to| to.wire));
+    } else if invalid.field == "spec" {
+        invalid.field = "body".to_owned();
+    }
+    invalid.into()
+}

@@ -1,0 +1,62 @@
+//! All routes under one roof: what is anonymous, what is behind a bearer, and what every answer goes through.
+
+use crate::app::App;
+use crate::authenticate::authenticate;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::layers;
+use crate::openapi::{self, Document};
+use crate::resource::collection::{many, one};
+use crate::resource::wire::COLLECTIONS;
+use crate::routes;
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::from_fn_with_state;
+use powerloom_core::control_plane::ControlPlane;
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+
+/// The whole face over one control plane, to be served as it is or nested in an application of one's own.
+///
+/// Nothing is anonymous but `/healthz`, `/readyz`, `/.well-known/jwks.json`, `/openapi.json`, and a session's WebSocket, which
+/// its ticket opens. Its loops (reconciling, sessions) are not part of it: run them beside it, or use `Server`.
+///
+/// `stopping` is cancelled when the program is about to end: from then on `/readyz` answers 503 and every stream is closed so
+/// that its reader can go on elsewhere.
+pub fn router(loom: ControlPlane, config: Config, stopping: CancellationToken) -> Router {
+    let app = App::new(loom, config, stopping);
+    let (anonymous, governed, document) = assemble(&app);
+    let governed = governed.route_layer(from_fn_with_state(app.clone(), authenticate));
+    let routes = anonymous.merge(governed).merge(openapi::route(document));
+    let routes = routes.fallback(unknown_path).method_not_allowed_fallback(unknown_method);
+    layers::around(routes, &app).with_state(app)
+}
+
+/// The OpenAPI 3.1 document of a control plane's face, as `/openapi.json` serves it.
+#[must_use]
+pub fn openapi_document(loom: &ControlPlane) -> serde_json::Value {
+    let (_, document) = described();
+    document.finish(loom.catalogue())
+}
+
+fn described() -> ((Router<App>, Router<App>), Document) {
+    let (anonymous, open) = OpenApiRouter::<App>::default().merge(routes::anonymous()).split_for_parts();
+    let (governed, closed) = OpenApiRouter::<App>::default().merge(routes::governed()).split_for_parts();
+    let governed = COLLECTIONS.iter().fold(governed, |router, of| {
+        router.route(of.path, many(of)).route(&format!("{}/{{id}}", of.path), one(of))
+    });
+    ((anonymous, governed), Document::new(open, closed))
+}
+
+fn assemble(app: &App) -> (Router<App>, Router<App>, serde_json::Value) {
+    let ((anonymous, governed), document) = described();
+    (anonymous, governed, document.finish(app.loom.catalogue()))
+}
+
+async fn unknown_path(request: Request) -> Failure {
+    Failure::Path { path: powerloom_core::invalid::shown(request.uri().path()) }
+}
+
+async fn unknown_method(request: Request) -> Failure {
+    Failure::Method { method: request.method().to_string() }
+}

@@ -1,0 +1,12 @@
+//! The face over real sockets: what a client sees, and nothing else.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "tests stop at the first surprise"
+)]
+
+mod agents;
+mod world;
