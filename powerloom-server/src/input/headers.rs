@@ -14,7 +14,7 @@ pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub(crate) const JUSTIFICATION: &str = "powerloom-justification";
 /// `true` makes a change at once that policies would hold back.
 pub(crate) const BREAK_GLASS: &str = "powerloom-break-glass";
-/// The change is a step of this approved plan, `req_…`.
+/// The change is a step of this approved plan, `req_…`; empty is as good as absent.
 pub(crate) const UNDER_PLAN: &str = "powerloom-under-plan";
 
 /// Under which terms a change is submitted.
@@ -28,37 +28,40 @@ impl<S: Sync> FromRequestParts<S> for Terms {
         let mut options = SubmitOptions::default();
         options.idempotency_key = one(&parts.headers, IDEMPOTENCY_KEY)?.map(str::to_owned);
         if let Some(text) = one(&parts.headers, JUSTIFICATION)? {
-            let text = percent_decode_str(text)
-                .decode_utf8()
-                .map_err(|_| Invalid::hidden(JUSTIFICATION, "percent-encoded UTF-8"))?;
-            options.justification = Some(text.into_owned());
+            let refused = || Invalid::hidden(JUSTIFICATION, "percent-encoded UTF-8");
+            options.justification = Some(decoded(text).ok_or_else(refused)?);
         }
         options.break_glass = match one(&parts.headers, BREAK_GLASS)? {
             None | Some("false") => false,
             Some("true") => true,
             Some(other) => return Err(Invalid::new(BREAK_GLASS, other, "`true` or `false`").into()),
         };
-        options.under = one(&parts.headers, UNDER_PLAN)?.map(str::parse).transpose()?;
+        options.under =
+            one(&parts.headers, UNDER_PLAN)?.filter(|text| !text.is_empty()).map(str::parse).transpose()?;
         Ok(Self(options))
     }
 }
 
-/// The version of `If-Match` (RFC 9110, 13.1.1): `"3"`; `*` and an absent header are no condition.
+/// The version of `If-Match` (RFC 9110, 13.1.1): `"3"`; `*` and an absent header are no condition. A tag that is none of ours
+/// matches nothing. Of several, the newest counts.
 #[derive(Debug)]
 pub(crate) struct IfMatch(pub(crate) Option<u64>);
+
+/// A version no record has.
+const NO_VERSION: u64 = 0;
 
 impl<S: Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
-        let Some(text) = one(&parts.headers, header::IF_MATCH.as_str())? else { return Ok(Self(None)) };
-        if text == "*" {
+        if !parts.headers.contains_key(header::IF_MATCH) {
             return Ok(Self(None));
         }
-        let version = version(text).ok_or_else(|| {
-            Invalid::new("if-match", text, "the ETag of a version, such as `\"3\"`, or `*`")
-        })?;
-        Ok(Self(Some(version)))
+        let tags = tags(&parts.headers, header::IF_MATCH);
+        if tags.iter().any(|tag| *tag == "*") {
+            return Ok(Self(None));
+        }
+        Ok(Self(Some(tags.into_iter().filter_map(version).max().unwrap_or(NO_VERSION))))
     }
 }
 
@@ -70,10 +73,9 @@ impl<S: Sync> FromRequestParts<S> for NotAgain {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
-        let values = parts.headers.get_all(header::IF_NONE_MATCH).iter();
-        let tags = values.filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
         // Here a weak tag is as good as a strong one, and one that is none of ours matches nothing.
-        Ok(Self(tags.filter_map(|tag| version(tag.trim().trim_start_matches("W/"))).collect()))
+        let tags = tags(&parts.headers, header::IF_NONE_MATCH);
+        Ok(Self(tags.into_iter().filter_map(|tag| version(tag.trim_start_matches("W/"))).collect()))
     }
 }
 
@@ -82,6 +84,19 @@ impl NotAgain {
     pub(crate) fn has(&self, version: u64) -> bool {
         self.0.contains(&version)
     }
+}
+
+/// Percent-encoded UTF-8; a `%` without two hexadecimal digits behind it is a mistake of whoever wrote it.
+fn decoded(text: &str) -> Option<String> {
+    let is_code = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+    let whole = text.split('%').skip(1).all(is_code);
+    whole.then(|| percent_decode_str(text).decode_utf8().ok().map(std::borrow::Cow::into_owned))?
+}
+
+/// The tags of a header, as they are written.
+fn tags(headers: &HeaderMap, name: HeaderName) -> Vec<&str> {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|text| text.split(',')).map(str::trim).collect()
 }
 
 /// The version in a strong ETag.
@@ -104,7 +119,15 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Invali
 
 #[cfg(test)]
 mod tests {
-    use super::version;
+    use super::{decoded, version};
+
+    #[test]
+    fn a_percent_sign_alone_is_a_mistake() {
+        assert_eq!(decoded("gr%C3%BCn%20%25").as_deref(), Some("grün %"));
+        for other in ["100%", "%4", "%zz", "%ff"] {
+            assert_eq!(decoded(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn only_a_strong_tag_with_a_number_is_a_version() {

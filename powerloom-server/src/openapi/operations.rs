@@ -1,6 +1,7 @@
 //! Operations of the collections, and what is the same in every operation.
 
 use crate::resource::wire::Collection;
+use powerloom_core::door::mutation::Action;
 use serde_json::{Map, Value, json};
 
 /// The refusals any governed operation may answer with: their status and what it means.
@@ -19,6 +20,10 @@ const REFUSALS: [(&str, &str); 13] = [
     ("500", "Something is broken here."),
     ("503", "The store or the runtime cannot be asked now, or it took too long."),
 ];
+
+/// Percent-encoded UTF-8 without control characters.
+const JUSTIFICATION: &str =
+    "^[!-$&-~]([\\t -$&-~]|%[2-6][0-9A-Fa-f]|%7[0-9A-Ea-e]|%C[3-9A-Fa-f]%[89ABab][0-9A-Fa-f])*$";
 
 /// Those an anonymous operation may answer with.
 const ANONYMOUS: [&str; 5] = ["400", "404", "405", "500", "503"];
@@ -94,8 +99,11 @@ pub(crate) fn shared_schemas() -> Map<String, Value> {
             "description": "Which changes a policy is about.",
             "additionalProperties": false,
             "properties": {
-                "resource_kinds": { "type": "array", "maxItems": 64, "items": { "type": "string" } },
-                "actions": { "type": "array", "items": { "type": "string" } },
+                "resource_kinds": { "type": "array", "maxItems": 64, "items": { "type": "string", "pattern": "^[A-Z][A-Za-z0-9]{0,62}$" } },
+                "actions": {
+                    "type": "array", "maxItems": Action::WORDS.len(),
+                    "items": { "type": "string", "enum": Action::WORDS },
+                },
                 "ou_depth": { "type": "string", "enum": ["subtree", "exact"] },
                 "condition": { "type": ["string", "null"], "description": "A CEL expression." },
             },
@@ -123,7 +131,7 @@ pub(crate) fn terms() -> Vec<Value> {
         header("idempotency-key", key, "The same key with the same request is answered once, for 24 hours."),
         header(
             "powerloom-justification",
-            json!({ "type": "string", "pattern": "^[!-~]+$" }),
+            json!({ "type": "string", "pattern": JUSTIFICATION, "minLength": 1, "maxLength": 2000 }),
             "Why: percent-encoded UTF-8, 1 to 2000 characters.",
         ),
         header(
@@ -133,14 +141,18 @@ pub(crate) fn terms() -> Vec<Value> {
         ),
         header(
             "powerloom-under-plan",
-            json!({ "type": "string" }),
+            json!({ "type": "string", "pattern": "^(req_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$" }),
             "The change is a step of this approved plan.",
         ),
     ]
 }
 
 fn if_match() -> Value {
-    header("if-match", json!({ "type": "string" }), "Only if the resource has this version: its ETag.")
+    header(
+        "if-match",
+        json!({ "type": "string" }),
+        "Only if the resource has this version: its ETag. `*` is no condition.",
+    )
 }
 
 fn responses(success: &str, description: &str, schema: Option<&str>) -> Map<String, Value> {

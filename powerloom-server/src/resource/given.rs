@@ -22,8 +22,13 @@ pub(crate) fn take<T: DeserializeOwned>(
     allowed: &str,
 ) -> Result<Option<T>, Invalid> {
     let Some(value) = body.remove(field).filter(|value| !value.is_null()) else { return Ok(None) };
-    let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let shown = shown(&value);
     serde_json::from_value(value).map(Some).map_err(|_| Invalid::new(field, shown, allowed))
+}
+
+/// A value as a refusal shows it: a text without its quotes.
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Takes the labels.
@@ -71,19 +76,15 @@ pub(crate) async fn spec(
 }
 
 async fn owner(app: &App, caller: &Caller, field: &str, value: Value) -> Result<Value, Failure> {
-    let refused = || Invalid::new(field, &value, "the id of a user or a group");
-    let id: ResourceId = value.as_str().and_then(|text| text.parse().ok()).ok_or_else(refused)?;
-    match app.loom.owner_of(caller, id).await {
-        Ok(principal) => Ok(Value::String(principal.to_string())),
-        Err(Error::NotFound { .. }) => Err(refused().into()),
-        Err(error) => Err(error.into()),
-    }
+    let id = value.as_str().and_then(|text| text.parse::<ResourceId>().ok());
+    let id = id.ok_or_else(|| Invalid::new(field, shown(&value), "the id of a user or a group"))?;
+    Ok(Value::String(app.loom.owner_of(caller, id).await?.to_string()))
 }
 
 async fn resolved(app: &App, caller: &Caller, field: &str, value: Value) -> Result<Value, Failure> {
     let Some(text) = value.as_str() else {
         let allowed = "a principal such as `user:ada@acme.com`";
-        return Err(Invalid::new(field, &value, allowed).into());
+        return Err(Invalid::new(field, shown(&value), allowed).into());
     };
     let written: PrincipalRef = text.parse()?;
     let found = app.loom.principal(caller, &written).await?;

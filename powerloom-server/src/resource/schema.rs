@@ -1,9 +1,12 @@
 //! The OpenAPI description of a collection, made of its kind's table of fields: what is checked is what is described.
 
+mod form;
+
 use crate::resource::view::reference_name;
 use crate::resource::wire::{Collection, Written};
+use form::form;
 use powerloom_core::resource::catalogue::Catalogue;
-use powerloom_core::resource::field::{Field, Form, Place};
+use powerloom_core::resource::field::{Field, Form};
 use powerloom_core::resource::kind::{Home, Kind};
 use serde_json::{Map, Value, json};
 
@@ -131,21 +134,27 @@ fn create(of: &Collection, kind: &dyn Kind) -> Value {
 fn patch(of: &Collection, kind: &dyn Kind) -> Value {
     let mut properties = Map::new();
     properties.insert("labels".into(), labels());
+    let mut either = Vec::new();
     for field in kind.fields().iter().filter(|field| !field.immutable) {
         let (name, schema) = written(of, field);
         if field.form == Form::Principal {
+            either.push(json!({ "not": { "required": [&name, reference_name(field.name)] } }));
             properties.insert(reference_name(field.name), principal_reference());
         }
         properties.insert(name, if field.required { schema } else { nullable(schema) });
     }
     let description = "Absent fields stay as they are, `null` clears.";
-    json!({
+    let mut schema = json!({
         "type": "object", "properties": properties, "additionalProperties": false, "description": description,
-    })
+    });
+    if let (Some(schema), false) = (schema.as_object_mut(), either.is_empty()) {
+        schema.insert("allOf".into(), either.into());
+    }
+    schema
 }
 
 fn name() -> Value {
-    json!({ "type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$" })
+    json!({ "type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[a-z0-9][a-z0-9-]*$" })
 }
 
 fn ou() -> Value {
@@ -157,12 +166,17 @@ fn labels() -> Value {
         "type": ["object", "null"],
         "maxProperties": 16,
         "propertyNames": { "pattern": "^[a-z][a-z0-9_./-]{0,62}$" },
-        "additionalProperties": { "type": "string", "maxLength": 255 },
+        "additionalProperties": { "type": "string", "maxLength": 255, "pattern": form::PLAIN },
     })
 }
 
 fn principal_reference() -> Value {
-    json!({ "type": "string", "description": "A principal as people write it.", "examples": ["user:ada@acme.com"] })
+    json!({
+        "type": "string",
+        "description": "A principal as people write it: `user:<email>`, `group:<path>`, `agent:<path>`, `service:<name>`.",
+        "pattern": "^(user:[a-z0-9]{1,20}@[a-z0-9]{1,20}[.]com|group:(/[a-z0-9]{1,20}){2,4}|agent:(/[a-z0-9]{1,20}){2,4}|ou:(/[a-z0-9]{1,20}){1,4})$",
+        "examples": ["user:ada@acme.com"],
+    })
 }
 
 /// Lets a schema be `null` too.
@@ -192,60 +206,5 @@ fn written(of: &Collection, field: &Field) -> (String, Value) {
             json!({ "type": "string", "format": "uuid", "description": "A user or a group." }),
         ),
         Some(to) => (to.wire.to_owned(), form(field)),
-    }
-}
-
-/// What a field of this form holds over REST.
-fn form(field: &Field) -> Value {
-    let uuid = || json!({ "type": "string", "format": "uuid" });
-    let _: Place = field.place;
-    match &field.form {
-        Form::Text { min, max } => json!({ "type": "string", "minLength": min, "maxLength": max }),
-        Form::Choice(words) => json!({ "type": "string", "enum": words }),
-        Form::Flag => json!({ "type": "boolean" }),
-        Form::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
-        Form::Time => json!({ "type": "string", "format": "date-time" }),
-        Form::Url => json!({ "type": "string", "format": "uri" }),
-        Form::Email => json!({ "type": "string", "format": "email" }),
-        Form::Principal => json!({
-            "type": "string", "pattern": "^(user|group|ou|agent):[0-9a-fA-F-]{36}$|^service:[a-z0-9-]+$",
-        }),
-        Form::Role => {
-            json!({ "type": "string", "description": "A built-in role, or the id of a custom one." })
-        }
-        Form::OuPath => json!({ "type": "string" }),
-        Form::Reference(_) => uuid(),
-        Form::References(_) => json!({ "type": "array", "items": uuid() }),
-        Form::Skills => json!({
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["skill"],
-                "additionalProperties": false,
-                "properties": {
-                    "skill": uuid(),
-                    "version": {
-                        "description": "`current`, or one version for good.",
-                        "oneOf": [
-                            { "const": "current" },
-                            {
-                                "type": "object", "required": ["pinned"], "additionalProperties": false,
-                                "properties": { "pinned": uuid() },
-                            },
-                        ],
-                    },
-                },
-            },
-        }),
-        Form::Permissions | Form::Texts => json!({ "type": "array", "items": { "type": "string" } }),
-        Form::TextLists => json!({
-            "type": "object", "additionalProperties": { "type": "array", "items": { "type": "string" } },
-        }),
-        Form::PolicyMatch => json!({ "$ref": "#/components/schemas/PolicyMatch" }),
-        Form::Approvers => json!({
-            "type": "array",
-            "items": { "type": "string", "description": "`role:<role>`, `group:<id>` or `user:<id>`." },
-        }),
-        Form::Object => json!({ "type": "object" }),
     }
 }

@@ -1,0 +1,51 @@
+//! The served OpenAPI document against the server itself, by a tester from outside: Schemathesis generates requests from the
+//! document, good and bad ones and chains of them, and judges every answer by it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    dead_code,
+    missing_docs,
+    reason = "a test stops at the first surprise, and uses a part of what it shares"
+)]
+
+#[path = "http/world.rs"]
+mod world;
+
+use powerloom_server::Bounds;
+use std::ffi::OsString;
+use tokio::process::Command;
+use world::World;
+
+/// How many requests are generated per operation and phase at most; the number of operations is the other factor.
+const EXAMPLES: &str = "25";
+
+/// No 5xx, no undocumented status or media type, no answer that is not of its schema, no way around authentication, nothing
+/// accepted that the document forbids.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_answer_is_as_the_document_says() {
+    let python: OsString =
+        std::env::var_os("POWERLOOM_TEST_PYTHON").expect("run `cargo xtask test`, which prepares Python");
+    let mut bounds = Bounds::default();
+    bounds.requests_per_second = None;
+    let world = World::with(|config| config.bounds(bounds)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.json");
+    let mut run = Command::new(python);
+    run.args(["-m", "schemathesis.cli", "--config-file"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/schemathesis.toml"))
+        .args(["run", &format!("{}/openapi.json", world.url)])
+        .args(["--header", &format!("Authorization: Bearer {}", world.admin)])
+        .args(["--max-examples", EXAMPLES, "--seed", "20261120", "--checks", "all"])
+        .args(["--workers", "1", "--no-color"])
+        .arg("--report=json")
+        .arg("--report-json-path")
+        .arg(&report)
+        .current_dir(folder.path())
+        .env("HYPOTHESIS_STORAGE_DIRECTORY", folder.path());
+    let output = run.output().await.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+}
