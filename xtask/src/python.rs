@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the tests of each crate need.
-const REQUIREMENTS: [&str; 3] = [
+const REQUIREMENTS: [&str; 4] = [
     "powerloom-core/tests/python/requirements-test.txt",
     "powerloom-runtime/tests/python/requirements-test.txt",
+    "powerloom-server/tests/python/requirements-test.txt",
     "powerloom-web/tests/python/requirements-test.txt",
 ];
 
