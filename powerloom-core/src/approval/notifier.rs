@@ -80,6 +80,7 @@ pub struct ApprovalNotice {
     /// The organization.
     pub org: OrgId,
     /// The request, `req_…`.
+    #[cfg_attr(feature = "schema", schema(value_type = crate::approval::ApprovalId))]
     pub request_id: String,
     /// What happened.
     pub event: ApprovalEvent,

@@ -22,6 +22,7 @@ pub enum Outcome {
     /// It waits for somebody's approval (202; row P97).
     Pending {
         /// The request, `req_…`.
+        #[cfg_attr(feature = "schema", schema(value_type = crate::approval::ApprovalId))]
         request_id: String,
     },
 }

@@ -31,6 +31,7 @@ pub enum StepResult {
     /// It waits for somebody's approval.
     PendingApproval {
         /// The request.
+        #[cfg_attr(feature = "schema", schema(value_type = crate::approval::ApprovalId))]
         request_id: String,
     },
     /// It was not tried: what it depends on failed, waits or was not tried either.

@@ -17,26 +17,21 @@ use url::Url;
 ///
 /// A pump that takes over before `running` makes another handle, whose hash replaces the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = SessionDelegation))]
 #[expect(clippy::exhaustive_structs, reason = "plain data of a record")]
 pub struct Delegation {
     /// The addresses of the delegating servers, frozen when the session was invoked.
     pub servers: Vec<String>,
     /// Hash of the handle, as long as it is good for anything.
-    #[cfg_attr(feature = "schema", schema(required))]
     pub handle: Option<Digest>,
     /// The session's own vault, from the moment it may be on the runtime until it is known not to be.
-    #[cfg_attr(feature = "schema", schema(required))]
     pub vault: Option<SessionVault>,
 }
 
 /// A vault on the runtime that one session has to itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[expect(clippy::exhaustive_structs, reason = "plain data of a record")]
 pub struct SessionVault {
     /// The runtime's id of it, once that is known.
-    #[cfg_attr(feature = "schema", schema(required))]
     pub id: Option<String>,
     /// More than one attempt was made to create it: it is looked for by our session's id before it is made or left.
     pub unsure: bool,

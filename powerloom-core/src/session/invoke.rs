@@ -77,6 +77,7 @@ pub enum Invocation {
     /// It waits for somebody's approval.
     Pending {
         /// The request, `req_…`.
+        #[cfg_attr(feature = "schema", schema(value_type = crate::approval::ApprovalId))]
         request_id: String,
     },
 }

@@ -111,6 +111,7 @@ pub struct SessionRecord {
     pub snapshot: SessionSnapshot,
     /// What lets its MCP servers act for whoever started it; a reader is not shown it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
     pub delegation: Option<Delegation>,
     /// Where it is.
     pub status: SessionStatus,
