@@ -29,6 +29,7 @@ pub(crate) mod log_tree;
 pub mod manifest;
 pub mod name;
 pub mod ou_path;
+pub(crate) mod pattern;
 pub mod permission;
 pub(crate) mod plane;
 pub mod principal;

@@ -64,6 +64,7 @@ impl Declared for StandingConsent {
     };
     const HOME: Home = Home::InOu;
     const RANK: u8 = 96;
+    const ABOUT: &'static str = "What somebody has confirmed in advance for their own changes.";
     const CASCADES: bool = true;
     const MANIFEST: bool = false;
     const OWN_ACTIONS: bool = true;

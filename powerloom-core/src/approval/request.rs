@@ -314,6 +314,7 @@ impl Declared for ApprovalRequest {
     };
     const HOME: Home = Home::Derived;
     const RANK: u8 = 95;
+    const ABOUT: &'static str = "A change, or a plan, that waits for somebody to decide on it.";
     const MANIFEST: bool = false;
     const OWN_ACTIONS: bool = true;
 }

@@ -330,7 +330,7 @@ impl<'a> Envelope<'a> {
 }
 
 /// The fields under `metadata` that every kind of such a home has.
-fn home_fields(kind: &dyn Kind) -> &'static [&'static str] {
+pub(crate) fn home_fields(kind: &dyn Kind) -> &'static [&'static str] {
     match kind.home() {
         Home::Named if kind.name() == Ou::KIND => &["name", "ou_path", "path", "labels"],
         Home::Named => &["name", "ou_path", "labels"],

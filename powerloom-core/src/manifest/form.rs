@@ -13,7 +13,7 @@ use crate::role::BuiltinRole;
 use serde_json::{Map, Value, json};
 
 /// Most items of a list or mapping that is not free-form.
-const MAX_ITEMS: usize = 1000;
+pub(crate) const MAX_ITEMS: usize = 1000;
 
 /// What is wrong with a value: the node and the refusal; the refusal's field is relative to the value.
 pub(crate) type Refusals<'n> = Vec<(&'n Node, Invalid)>;

@@ -142,6 +142,7 @@ impl Declared for Agent {
     };
     const HOME: Home = Home::Named;
     const RANK: u8 = 40;
+    const ABOUT: &'static str = "The desired state of one agent.";
     const ON_RUNTIME: bool = true;
     const AUTHZ: AuthzPart = AuthzPart::Subject(&["owner", "permission_boundary"]);
 

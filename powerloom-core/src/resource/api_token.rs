@@ -66,6 +66,7 @@ impl Declared for ApiToken {
     };
     const HOME: Home = Home::Derived;
     const RANK: u8 = 80;
+    const ABOUT: &'static str = "A long-lived token of a person's or the organization's programs.";
     const CASCADES: bool = true;
     const MANIFEST: bool = false;
     const OWN_ACTIONS: bool = true;

@@ -242,6 +242,7 @@ impl Declared for ApprovalPolicy {
     };
     const HOME: Home = Home::Named;
     const RANK: u8 = 85;
+    const ABOUT: &'static str = "Which changes in an OU wait until somebody agrees, and who that is.";
     const AUTHZ: AuthzPart = AuthzPart::Grant;
 
     fn validate(spec: &ApprovalPolicySpec) -> Result<(), Invalid> {

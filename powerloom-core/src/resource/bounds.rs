@@ -49,16 +49,19 @@ pub(crate) fn check_form(field: &Field, value: &Value) -> Result<(), Invalid> {
     }
 }
 
-/// Most texts in a list, and the longest of them, in characters.
-const MAX_TEXTS: usize = 256;
+/// Most texts in a list.
+pub(crate) const MAX_TEXTS: usize = 256;
+/// The longest of them, in characters.
+pub(crate) const MAX_TEXT: usize = 255;
 
 fn check_texts(name: &str, value: &Value) -> Result<(), Invalid> {
-    let allowed = || format!("a list of at most {MAX_TEXTS} texts of 1 to 255 plain characters");
+    let allowed = || format!("a list of at most {MAX_TEXTS} texts of 1 to {MAX_TEXT} plain characters");
     let Value::Array(items) = value else { return Err(Invalid::hidden(name, allowed())) };
     if items.len() > MAX_TEXTS {
         return Err(Invalid::new(name, items.len(), allowed()));
     }
-    let fits = |text: &str| (1..=255).contains(&text.chars().count()) && !text.contains(char::is_control);
+    let fits =
+        |text: &str| (1..=MAX_TEXT).contains(&text.chars().count()) && !text.contains(char::is_control);
     match items.iter().position(|item| !item.as_str().is_some_and(fits)) {
         None => Ok(()),
         Some(index) => Err(Invalid::hidden(format!("{name}[{index}]"), allowed())),
@@ -91,6 +94,9 @@ fn depth(value: &Value) -> usize {
     }
 }
 
+/// The longest URL, in bytes.
+pub(crate) const MAX_URL: usize = 2048;
+
 /// An absolute http(s) URL of at most 2048 characters, without user or password.
 fn check_url(field: &str, text: &str) -> Result<(), Invalid> {
     let allowed = "an absolute `http` or `https` URL of at most 2048 characters, without user and password";
@@ -100,7 +106,7 @@ fn check_url(field: &str, text: &str) -> Result<(), Invalid> {
                 && url.has_host()
                 && url.username().is_empty()
                 && url.password().is_none()
-                && text.len() <= 2048 =>
+                && text.len() <= MAX_URL =>
         {
             Ok(())
         }

@@ -66,6 +66,8 @@ impl Declared for Credential {
     };
     const HOME: Home = Home::Derived;
     const RANK: u8 = 60;
+    const ABOUT: &'static str =
+        "Lets an agent in at an MCP server. The bearer is minted, never written down.";
     const CASCADES: bool = true;
     const ON_RUNTIME: bool = true;
 

@@ -77,6 +77,7 @@ impl Declared for Environment {
     };
     const HOME: Home = Home::Named;
     const RANK: u8 = 28;
+    const ABOUT: &'static str = "The sandbox an organization's sessions run in.";
     const ON_RUNTIME: bool = true;
 
     fn validate(spec: &EnvironmentSpec) -> Result<(), Invalid> {

@@ -47,6 +47,7 @@ impl Declared for Group {
     };
     const HOME: Home = Home::Named;
     const RANK: u8 = 20;
+    const ABOUT: &'static str = "A group: what is bound to it holds for its members.";
     const AUTHZ: AuthzPart = AuthzPart::Subject(&[]);
 }
 
@@ -88,6 +89,7 @@ impl Declared for GroupMembership {
     };
     const HOME: Home = Home::Derived;
     const RANK: u8 = 25;
+    const ABOUT: &'static str = "A principal's membership of a group.";
     const CASCADES: bool = true;
     const AUTHZ: AuthzPart = AuthzPart::Grant;
 

@@ -212,6 +212,8 @@ pub trait Declared: Schema {
     const HOME: Home;
     /// Order among independent documents of a plan (sem. 2.3.3).
     const RANK: u8;
+    /// What it is, in a sentence for people who write manifests.
+    const ABOUT: &'static str = "";
     /// It has a counterpart on the runtime.
     const ON_RUNTIME: bool = false;
     /// What authorization has to do with it.
@@ -264,6 +266,10 @@ pub trait Kind: fmt::Debug + Send + Sync + 'static {
     fn home(&self) -> Home;
     /// [`Declared::RANK`].
     fn rank(&self) -> u8;
+    /// [`Declared::ABOUT`].
+    fn about(&self) -> &str {
+        ""
+    }
     /// [`Declared::ON_RUNTIME`].
     fn on_runtime(&self) -> bool;
     /// [`Declared::AUTHZ`].
@@ -344,6 +350,10 @@ impl<K: Declared> Kind for Rules<K> {
 
     fn rank(&self) -> u8 {
         K::RANK
+    }
+
+    fn about(&self) -> &str {
+        K::ABOUT
     }
 
     fn on_runtime(&self) -> bool {

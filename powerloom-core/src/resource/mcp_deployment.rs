@@ -77,6 +77,7 @@ impl Declared for McpDeployment {
     };
     const HOME: Home = Home::Named;
     const RANK: u8 = 35;
+    const ABOUT: &'static str = "An MCP server that is run for the organization.";
 
     fn validate(spec: &McpDeploymentSpec) -> Result<(), Invalid> {
         check_secrets(&spec.config).map_err(|invalid| invalid.within("config"))

@@ -71,6 +71,7 @@ impl Declared for McpServer {
     };
     const HOME: Home = Home::Named;
     const RANK: u8 = 36;
+    const ABOUT: &'static str = "An MCP server that agents can use.";
     const FOLLOWED: bool = true;
 
     fn validate(_spec: &McpServerSpec) -> Result<(), Invalid> {

@@ -37,5 +37,7 @@ impl Declared for Ou {
     };
     const HOME: Home = Home::Named;
     const RANK: u8 = 10;
+    const ABOUT: &'static str =
+        "An organizational unit: where resources live, and where permissions are judged.";
     const AUTHZ: AuthzPart = AuthzPart::Subject(&[]);
 }

@@ -49,6 +49,7 @@ impl Declared for Role {
     };
     const HOME: Home = Home::Named;
     const RANK: u8 = 22;
+    const ABOUT: &'static str = "Permissions under a name, beside the built-in roles.";
     const AUTHZ: AuthzPart = AuthzPart::Subject(&["permissions"]);
 
     fn validate(spec: &RoleSpec) -> Result<(), Invalid> {

@@ -53,6 +53,8 @@ impl Declared for RoleBinding {
     };
     const HOME: Home = Home::InOu;
     const RANK: u8 = 80;
+    const ABOUT: &'static str =
+        "Gives a principal a role at an OU and all below it, or denies it what the role holds.";
     const CASCADES: bool = true;
     const AUTHZ: AuthzPart = AuthzPart::Grant;
 

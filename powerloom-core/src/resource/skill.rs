@@ -65,5 +65,6 @@ impl Declared for Skill {
     };
     const HOME: Home = Home::Named;
     const RANK: u8 = 30;
+    const ABOUT: &'static str = "A skill agents can have; its files are uploaded as versions.";
     const FOLLOWED: bool = true;
 }

@@ -52,6 +52,7 @@ impl Declared for SkillAccessGrant {
     };
     const HOME: Home = Home::Derived;
     const RANK: u8 = 75;
+    const ABOUT: &'static str = "Lets a principal use a skill.";
     const CASCADES: bool = true;
 
     fn references(spec: &SkillAccessGrantSpec) -> Vec<Reference> {

@@ -49,6 +49,7 @@ impl Declared for SkillVersion {
     };
     const HOME: Home = Home::Derived;
     const RANK: u8 = 31;
+    const ABOUT: &'static str = "One upload of a skill.";
     const CASCADES: bool = true;
     const ON_RUNTIME: bool = true;
     const MANIFEST: bool = false;

@@ -48,6 +48,7 @@ impl Declared for User {
     };
     const HOME: Home = Home::Global;
     const RANK: u8 = 15;
+    const ABOUT: &'static str = "A person, known by an e-mail address.";
     const AUTHZ: AuthzPart = AuthzPart::Subject(&["disabled"]);
 
     fn validate(_spec: &UserSpec) -> Result<(), Invalid> {

@@ -38,6 +38,7 @@ impl Declared for Vault {
     };
     const HOME: Home = Home::Derived;
     const RANK: u8 = 59;
+    const ABOUT: &'static str = "Where an agent's credentials are kept on the runtime.";
     const CASCADES: bool = true;
     const ON_RUNTIME: bool = true;
     const MANIFEST: bool = false;

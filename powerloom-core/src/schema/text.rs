@@ -5,9 +5,12 @@ use crate::authz::{Label, RoleRef};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::id::{OrgId, ResourceId, SessionId};
-use crate::labels::{Labels, MAX_KEY, MAX_LABELS, MAX_VALUE};
+use crate::labels::{Labels, MAX_LABELS, MAX_VALUE};
 use crate::name::{Email, Name};
-use crate::ou_path::{MAX_OU_DEPTH, OuPath, ResourcePath};
+use crate::ou_path::{OuPath, ResourcePath};
+use crate::pattern::{
+    KIND, MAX_EMAIL, SLUG, email, label_key, ou_path, permissions, principal_ref, resource_path, whole,
+};
 use crate::permission::{Permission, PermissionPattern, PermissionSet};
 use crate::principal::{Principal, PrincipalRef};
 use crate::record::KindName;
@@ -24,15 +27,6 @@ use utoipa::{PartialSchema, ToSchema};
 
 /// A UUID with hyphens, as part of a pattern.
 const UUID: &str = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}";
-/// A [`Name`], as part of a pattern.
-const SLUG: &str = "[a-z0-9][a-z0-9-]{0,62}";
-/// An [`Email`], as part of a pattern. It allows what the format `email` does not, such as letters beyond ASCII.
-fn email() -> String {
-    // Not `\s`: what that stands for differs between the dialects of regular expressions.
-    let space = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
-    let label = format!(r#"[^{space}@:/<>,;".]+"#);
-    format!(r#"[^{space}@:/<>,;"]+@{label}(\.{label})*"#)
-}
 
 fn text(description: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).description(Some(description))
@@ -43,7 +37,7 @@ fn formatted(description: &str, format: &str) -> Object {
 }
 
 fn patterned(description: &str, pattern: &str) -> Object {
-    text(description).pattern(Some(format!("^{pattern}$"))).build()
+    text(description).pattern(Some(whole(pattern))).build()
 }
 
 /// One of these words.
@@ -55,27 +49,12 @@ fn roles() -> String {
     BuiltinRole::ALL.map(BuiltinRole::name).join("|")
 }
 
-/// `*:*`, every `<resource>:*`, every permission.
-fn patterns() -> Vec<String> {
-    let mut all = vec!["*:*".to_owned()];
-    for permission in Permission::ALL {
-        let resource = format!("{}:*", permission.resource());
-        if !all.contains(&resource) {
-            all.push(resource);
-        }
-    }
-    all.extend(Permission::ALL.iter().map(ToString::to_string));
-    all
-}
-
 fn labels() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::Object)
         .description(Some("What people and programs sort records by."))
         .property_names(Some(
-            ObjectBuilder::new()
-                .schema_type(Type::String)
-                .pattern(Some(format!("^[a-z][a-z0-9_./-]{{0,{}}}$", MAX_KEY - 1))),
+            ObjectBuilder::new().schema_type(Type::String).pattern(Some(whole(&label_key()))),
         ))
         .additional_properties(Some(
             ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX_VALUE)),
@@ -112,16 +91,16 @@ stated! {
     SessionId = formatted("Names a session: one run of an agent with a prompt.", "uuid");
     Timestamp = formatted("A moment, written in UTC with six digits of a second.", "date-time");
     Digest = patterned("A SHA-256 digest in hexadecimal.", "[0-9a-f]{64}");
-    KindName = patterned("The name of a kind, such as `Agent`.", "[A-Z][A-Za-z0-9]{0,62}");
+    KindName = patterned("The name of a kind, such as `Agent`.", KIND);
     ApprovalId = patterned("Names an approval request.", &format!("req_{UUID}"));
     EventSeq = patterned("Position in a session's log, counted from 1.", "(0|[1-9][0-9]{0,19})");
     Ticket = patterned("Opens a session's stream once. It is secret.", "tk_[A-Za-z0-9_-]{43}");
     Name = patterned("A slug, such as `code-reviewer`.", SLUG);
-    Email = text("An e-mail address in lower case.").pattern(Some(format!("^{}$", email()))).max_length(Some(254)).build();
-    OuPath = patterned("The path of an OU, such as `/acme/engineering`.", &format!("(/{SLUG}){{1,{MAX_OU_DEPTH}}}"));
+    Email = text("An e-mail address in lower case.").pattern(Some(whole(&email()))).max_length(Some(MAX_EMAIL)).build();
+    OuPath = patterned("The path of an OU, such as `/acme/engineering`.", &ou_path());
     ResourcePath = patterned(
         "The path of a resource: that of its OU, and its name.",
-        &format!("(/{SLUG}){{2,{}}}", MAX_OU_DEPTH + 1)
+        &resource_path()
     );
     Principal = patterned(
         "Who acts: `user:<id>`, `group:<id>`, `ou:<id>`, `agent:<id>` or `service:<name>`.",
@@ -129,13 +108,13 @@ stated! {
     );
     PrincipalRef = patterned(
         "Who acts, as people write it: `user:<email>`, `group:<path>`, `ou:<path>`, `agent:<path>` or `service:<name>`.",
-        &format!("(user:{}|(group|agent):(/{SLUG}){{2,}}|ou:(/{SLUG})+|service:{SLUG})", email())
+        &principal_ref()
     );
     Label = text("A name to be shown, as it was when the answer was given.").build();
     Permission = word("One permission: `<resource>:<action>`.", Permission::ALL.iter().map(|it| it.as_str()));
     PermissionPattern = word(
         "One permission, all of a resource, or all there are.",
-        patterns().iter().map(String::as_str)
+        permissions().iter().map(String::as_str)
     );
     BuiltinRole = word("A role every organization has.", BuiltinRole::ALL.map(BuiltinRole::name));
     RoleRef = patterned("A built-in role by name, or `role:<id>`.", &format!("({}|role:{UUID})", roles()));
@@ -170,6 +149,7 @@ impl ToSchema for PermissionSet {
 mod tests {
     use super::*;
     use crate::invalid::Invalid;
+    use crate::ou_path::MAX_OU_DEPTH;
     use proptest::prelude::*;
     use proptest::string::string_regex;
     use std::fmt::Display;
@@ -270,15 +250,14 @@ mod tests {
     fn every_role_permission_and_pattern_is_named() {
         let fits = regex(&pattern::<RoleRef>().0);
         for role in BuiltinRole::ALL {
-            assert!(fits(
-                &serde_json::to_value(RoleRef::Builtin(role)).unwrap().as_str().unwrap().to_owned()
-            ));
+            let written = serde_json::to_value(RoleRef::Builtin(role)).unwrap();
+            assert!(fits(written.as_str().unwrap()));
         }
         assert!(!fits("Nobody") && fits("role:0198c0de-0000-7000-8000-000000000001"));
-        for text in patterns() {
+        for text in permissions() {
             assert_eq!(text.parse::<PermissionPattern>().unwrap().to_string(), text);
         }
-        assert_eq!(patterns().len(), 1 + Permission::ALL.len() + resources());
+        assert_eq!(permissions().len(), 1 + Permission::ALL.len() + resources());
     }
 
     fn resources() -> usize {

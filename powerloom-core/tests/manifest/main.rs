@@ -19,6 +19,7 @@ mod planning;
 mod reading;
 mod round;
 mod saved;
+mod schema;
 mod sets;
 mod through;
 mod world;
