@@ -205,15 +205,15 @@ impl Collection<'_, Agent> {
         skill: ResourceId,
         version: Option<ResourceId>,
     ) -> Result<Outcome> {
-        self.loom.submit(self.caller, Action::AttachSkill { agent, skill, version }).await
+        self.loom.submit(self.caller, Action::AttachSkill { agent, skill, version, expect: None }).await
     }
 
     /// Takes a skill from an agent.
     ///
     /// # Errors
-    /// As [`ControlPlane::submit`].
+    /// As [`ControlPlane::submit`]; `not_found` if the agent does not have it.
     pub async fn detach_skill(&self, agent: ResourceId, skill: ResourceId) -> Result<Outcome> {
-        self.loom.submit(self.caller, Action::DetachSkill { agent, skill }).await
+        self.loom.submit(self.caller, Action::DetachSkill { agent, skill, expect: None }).await
     }
 
     /// Gives an agent an MCP server.
@@ -221,15 +221,15 @@ impl Collection<'_, Agent> {
     /// # Errors
     /// As [`ControlPlane::submit`].
     pub async fn attach_mcp_server(&self, agent: ResourceId, mcp_server: ResourceId) -> Result<Outcome> {
-        self.loom.submit(self.caller, Action::AttachMcpServer { agent, mcp_server }).await
+        self.loom.submit(self.caller, Action::AttachMcpServer { agent, mcp_server, expect: None }).await
     }
 
     /// Takes an MCP server from an agent.
     ///
     /// # Errors
-    /// As [`ControlPlane::submit`].
+    /// As [`ControlPlane::submit`]; `not_found` if the agent does not have it.
     pub async fn detach_mcp_server(&self, agent: ResourceId, mcp_server: ResourceId) -> Result<Outcome> {
-        self.loom.submit(self.caller, Action::DetachMcpServer { agent, mcp_server }).await
+        self.loom.submit(self.caller, Action::DetachMcpServer { agent, mcp_server, expect: None }).await
     }
 }
 

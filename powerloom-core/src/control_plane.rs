@@ -209,6 +209,12 @@ impl ControlPlane {
         &self.plane.catalogue
     }
 
+    /// The bounds it works within.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.plane.limits
+    }
+
     /// The store underneath.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {

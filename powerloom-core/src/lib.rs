@@ -7,6 +7,7 @@ pub mod audit;
 pub mod authz;
 pub(crate) mod authz_cache;
 pub mod availability;
+mod belonging;
 pub mod bootstrap;
 pub mod canonical_json;
 pub mod checkpointer;

@@ -118,13 +118,19 @@ pub enum Action {
         /// This version for good; absent: always the current one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<ResourceId>,
+        /// Only if the agent has this version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expect: Option<u64>,
     },
-    /// Takes a skill from an agent.
+    /// Takes a skill from an agent, which has it.
     DetachSkill {
         /// The agent.
         agent: ResourceId,
         /// The skill.
         skill: ResourceId,
+        /// Only if the agent has this version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expect: Option<u64>,
     },
     /// Gives an agent an MCP server.
     AttachMcpServer {
@@ -132,13 +138,19 @@ pub enum Action {
         agent: ResourceId,
         /// The server.
         mcp_server: ResourceId,
+        /// Only if the agent has this version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expect: Option<u64>,
     },
-    /// Takes an MCP server from an agent.
+    /// Takes an MCP server from an agent, which has it.
     DetachMcpServer {
         /// The agent.
         agent: ResourceId,
         /// The server.
         mcp_server: ResourceId,
+        /// Only if the agent has this version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expect: Option<u64>,
     },
     /// Uploads a new version of a skill; the same files again are the same version (row P50).
     PublishSkillVersion {
@@ -153,11 +165,17 @@ pub enum Action {
         ou: ResourceId,
         /// Its new parent.
         to: ResourceId,
+        /// Only if the OU has this version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expect: Option<u64>,
     },
     /// Gives a credential a new bearer (sem. 2.6).
     RotateCredential {
         /// The credential.
         credential: ResourceId,
+        /// Only if it has this version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expect: Option<u64>,
     },
     /// Brings up to 100 sealed secrets under the present master key after a rotation; unchanged once none is left.
     RewrapSecrets {},
@@ -364,9 +382,9 @@ mod tests {
         let id: ResourceId = "00000000-0000-7000-8000-000000000001".parse().unwrap();
         for action in [
             Action::RewrapSecrets {},
-            Action::MoveOu { ou: id, to: id },
+            Action::MoveOu { ou: id, to: id, expect: None },
             Action::EraseAuditPayload { seq: 1 },
-            Action::AttachSkill { agent: id, skill: id, version: None },
+            Action::AttachSkill { agent: id, skill: id, version: None, expect: None },
         ] {
             assert!(Action::WORDS.contains(&action.word()));
         }

@@ -28,20 +28,22 @@ pub(crate) async fn pass(work: &mut Work<'_>, mutation: &Mutation) -> Step<Draft
         Action::Create { kind, ou, name, spec } => create(work, kind, *ou, name.as_deref(), spec).await,
         Action::Update { target, expect, patch } => update(work, target, *expect, patch).await,
         Action::Archive { target, expect } => archive(work, target, *expect).await,
-        Action::AttachSkill { agent, skill, version } => {
+        Action::AttachSkill { agent, skill, version, expect } => {
             let pin = version.map_or(SkillPin::Current, SkillPin::Pinned);
-            attach(work, *agent, Attachment::Skill(*skill, pin)).await
+            attach(work, *agent, *expect, Attachment::Skill(*skill, pin)).await
         }
-        Action::DetachSkill { agent, skill } => attach(work, *agent, Attachment::NoSkill(*skill)).await,
-        Action::AttachMcpServer { agent, mcp_server } => {
-            attach(work, *agent, Attachment::McpServer(*mcp_server)).await
+        Action::DetachSkill { agent, skill, expect } => {
+            attach(work, *agent, *expect, Attachment::NoSkill(*skill)).await
         }
-        Action::DetachMcpServer { agent, mcp_server } => {
-            attach(work, *agent, Attachment::NoMcpServer(*mcp_server)).await
+        Action::AttachMcpServer { agent, mcp_server, expect } => {
+            attach(work, *agent, *expect, Attachment::McpServer(*mcp_server)).await
+        }
+        Action::DetachMcpServer { agent, mcp_server, expect } => {
+            attach(work, *agent, *expect, Attachment::NoMcpServer(*mcp_server)).await
         }
         Action::PublishSkillVersion { skill, files } => publish(work, *skill, files).await,
-        Action::MoveOu { ou, to } => move_ou(work, *ou, *to).await,
-        Action::RotateCredential { credential } => rotate(work, *credential).await,
+        Action::MoveOu { ou, to, expect } => move_ou(work, *ou, *to, *expect).await,
+        Action::RotateCredential { credential, expect } => rotate(work, *credential, *expect).await,
         Action::RewrapSecrets {} => rewrap(work).await,
         Action::ResetSync { target } => reset(work, target).await,
         Action::Invoke { agent, prompt, mode, title, timeout_seconds } => {

@@ -350,6 +350,14 @@ pub(crate) fn refuse_archived(row: &RecordRow) -> Result<()> {
     Err(Conflict::Archived { what: row.kind.to_string(), name: row.meta.name.clone() }.into())
 }
 
+/// Refuses a row that has another version than the caller expects. Called once everything is authorized, as well.
+pub(crate) fn refuse_other_version(row: &RecordRow, expect: Option<u64>) -> Result<()> {
+    match expect.filter(|expected| *expected != row.meta.version) {
+        None => Ok(()),
+        Some(expected) => Err(Error::VersionMismatch { key: row.key(), expected, found: row.meta.version }),
+    }
+}
+
 /// Refuses a kind that only actions of its own change.
 pub(crate) fn refuse_own_actions(kind: &Arc<dyn Kind>) -> Result<()> {
     if kind.own_actions() {

@@ -1,9 +1,18 @@
 //! What any value of a field, and any spec, may be: lengths, ranges, words, URLs, size and depth.
 
+use crate::authz::RoleRef;
 use crate::canonical_json;
+use crate::clock::Timestamp;
+use crate::id::ResourceId;
 use crate::invalid::{Invalid, is_plain};
+use crate::name::Email;
+use crate::ou_path::OuPath;
+use crate::permission::PermissionPattern;
+use crate::principal::Principal;
+use crate::resource::agent::AttachedSkill;
 use crate::resource::approval_policy::{check_approvers, check_match};
 use crate::resource::field::{Field, Form};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// Checks the forms that a field's type alone does not: lengths, ranges, words, URLs.
@@ -47,6 +56,54 @@ pub(crate) fn check_form(field: &Field, value: &Value) -> Result<(), Invalid> {
         }
         _ => Ok(()),
     }
+}
+
+/// Checks the values whose form is a type of its own, so that a refusal names the field, and the place in a list. In a
+/// spec everything is named by its id: what a manifest writes is another matter.
+pub(crate) fn check_value(field: &Field, value: &Value) -> Result<(), Invalid> {
+    let name = field.spec;
+    match &field.form {
+        _ if value.is_null() => Ok(()),
+        Form::Time => check_text(name, value, str::parse::<Timestamp>),
+        Form::Email => check_text(name, value, str::parse::<Email>),
+        Form::Principal => check_text(name, value, str::parse::<Principal>),
+        Form::OuPath => check_text(name, value, str::parse::<OuPath>),
+        Form::Role => check_text(name, value, |text| RoleRef::try_from(text.to_owned())),
+        Form::Reference(_) => check_text(name, value, str::parse::<ResourceId>),
+        Form::References(_) => {
+            check_each(name, value, |at, item| check_text(at, item, str::parse::<ResourceId>))
+        }
+        Form::Permissions => {
+            check_each(name, value, |at, item| check_text(at, item, str::parse::<PermissionPattern>))
+        }
+        Form::Skills => check_each(name, value, |at, item| match AttachedSkill::deserialize(item) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let allowed =
+                    r#"`{"skill": "<id>"}`, and with it `"version": "current"` or `{"pinned": "<id>"}`"#;
+                Err(Invalid::new(at, error, allowed))
+            }
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn check_text<T>(
+    name: &str,
+    value: &Value,
+    read: impl FnOnce(&str) -> Result<T, Invalid>,
+) -> Result<(), Invalid> {
+    let Some(text) = value.as_str() else { return Err(Invalid::new(name, value, "text")) };
+    read(text).map(drop).map_err(|refused| Invalid { field: name.to_owned(), ..refused })
+}
+
+fn check_each(
+    name: &str,
+    value: &Value,
+    check: impl Fn(&str, &Value) -> Result<(), Invalid>,
+) -> Result<(), Invalid> {
+    let Value::Array(items) = value else { return Err(Invalid::new(name, value, "a list")) };
+    items.iter().enumerate().try_for_each(|(index, item)| check(&format!("{name}[{index}]"), item))
 }
 
 /// Most texts in a list.

@@ -9,7 +9,7 @@ use crate::id::ResourceId;
 use crate::invalid::Invalid;
 use crate::permission::Permission;
 use crate::record::{KindName, Misshapen, Record, RecordRow, ResourceKey, Schema};
-use crate::resource::bounds::{check_form, check_size};
+use crate::resource::bounds::{check_form, check_size, check_value};
 use crate::resource::field::Field;
 use crate::runtime::Payload;
 use serde_json::Value;
@@ -284,7 +284,8 @@ pub trait Kind: fmt::Debug + Send + Sync + 'static {
     fn own_actions(&self) -> bool {
         false
     }
-    /// Checks a spec completely and returns it in its one normal form, defaults filled in.
+    /// Checks a spec completely and returns it in its one normal form, defaults filled in. A field of the table that is
+    /// `null` counts as absent.
     ///
     /// # Errors
     /// [`Invalid`] names the field, below `spec`.
@@ -329,6 +330,15 @@ impl<K: Declared> Rules<K> {
         serde_json::from_value(spec.clone())
             .map_err(|e| Invalid::new("spec", e, format!("the fields of a {}", K::KIND)))
     }
+}
+
+/// A field that is `null` is as good as absent, as it is in an update.
+fn without_nulls(spec: &Value, fields: &[Field]) -> Value {
+    let mut spec = spec.clone();
+    if let Some(given) = spec.as_object_mut() {
+        given.retain(|name, value| !value.is_null() || !fields.iter().any(|field| field.spec == name));
+    }
+    spec
 }
 
 impl<K: Declared> Kind for Rules<K> {
@@ -387,9 +397,11 @@ impl<K: Declared> Kind for Rules<K> {
             if field.required && value.is_null() {
                 return Err(Invalid::hidden(field.spec, "a value: it is required").within("spec"));
             }
-            check_form(field, value).map_err(|e| e.within("spec"))?;
+            check_form(field, value)
+                .and_then(|()| check_value(field, value))
+                .map_err(|e| e.within("spec"))?;
         }
-        let typed = Self::typed(spec)?;
+        let typed = Self::typed(&without_nulls(spec, K::FIELDS))?;
         K::validate(&typed).map_err(|e| e.within("spec"))?;
         serde_json::to_value(&typed).map_err(|e| Invalid::new("spec", e, "what JSON can hold"))
     }

@@ -132,7 +132,11 @@ impl Run {
             13 | 14 => {
                 let Some(to) = self.of("OU", b) else { return Ok(()) };
                 let Some(ou) = ou else { return Ok(()) };
-                self.w.cp.submit(&self.w.admin, Action::MoveOu { ou, to: to.meta.id }).await.map(drop)
+                self.w
+                    .cp
+                    .submit(&self.w.admin, Action::MoveOu { ou, to: to.meta.id, expect: None })
+                    .await
+                    .map(drop)
             }
             15 => {
                 let mut spec = self.w.agent_spec();

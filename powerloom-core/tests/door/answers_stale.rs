@@ -110,7 +110,9 @@ async fn every_way_to_withdraw_is_heeded_there() {
             }
             "narrow" => drop(w.update(&w.admin, &role, json!({ "permissions": ["ou:read"] })).await.unwrap()),
             "leave" => drop(w.archive(&w.admin, &seat.key()).await.unwrap()),
-            "move" => drop(w.cp.submit(&w.admin, Action::MoveOu { ou: lab, to: new }).await.unwrap()),
+            "move" => {
+                drop(w.cp.submit(&w.admin, Action::MoveOu { ou: lab, to: new, expect: None }).await.unwrap())
+            }
             // No write at all withdraws it: the clock does.
             _ => w.clock.advance(Duration::from_secs(1)),
         }

@@ -177,7 +177,7 @@ async fn what_is_foretold_happens() {
     let patch = |value: Value| value.as_object().cloned().unwrap();
 
     let questions: Vec<Mutation> = vec![
-        Action::MoveOu { ou: eng, to: sales }.into(),
+        Action::MoveOu { ou: eng, to: sales, expect: None }.into(),
         archive(seat.key()),
         Action::Update {
             target: role.key(),

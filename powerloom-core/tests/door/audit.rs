@@ -51,7 +51,8 @@ async fn the_trail_of_an_ou_is_shown_to_whoever_audits_it() {
     let skill = w.create("Skill", web, "python-lint", json!({})).await;
     let (here, there) = (w.agent(web, "here").await, w.agent(ops, "there").await);
     for agent in [&here, &there] {
-        let attach = Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None };
+        let attach =
+            Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None, expect: None };
         w.cp.submit(&w.admin, attach).await.unwrap();
     }
     w.try_create(&eve, "Agent", Some(web), Some("no"), w.agent_spec()).await.unwrap_err();

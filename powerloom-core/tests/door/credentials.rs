@@ -143,7 +143,10 @@ async fn a_rotated_credential_has_another_bearer() {
         .unwrap()
         .clone();
     let (before, desired) = (row.status["fingerprint"].clone(), w.desired(&row.key()).await);
-    w.cp.submit(&w.admin, Action::RotateCredential { credential: row.meta.id }).await.unwrap();
+    let stale = Action::RotateCredential { credential: row.meta.id, expect: Some(9) };
+    assert_eq!(code(w.cp.submit(&w.admin, stale).await), "version_mismatch");
+    assert_eq!(w.row(&row.key()).await.status["fingerprint"], before);
+    w.cp.submit(&w.admin, Action::RotateCredential { credential: row.meta.id, expect: None }).await.unwrap();
     assert_ne!(w.row(&row.key()).await.status["fingerprint"], before);
     assert_ne!(w.desired(&row.key()).await, desired);
 }

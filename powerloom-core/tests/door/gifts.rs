@@ -23,7 +23,12 @@ async fn a_pinned_version_is_one_of_the_skill() {
     assert_eq!(code(w.try_create(&w.admin, "Agent", Some(w.root()), Some("new"), spec).await), "invalid");
     let agent = w.agent(w.root(), "old").await;
     assert_eq!(code(w.update(&w.admin, &agent, json!({ "skills": pinned })).await), "invalid");
-    let attach = Action::AttachSkill { agent: agent.meta.id, skill: mine.meta.id, version: Some(version) };
+    let attach = Action::AttachSkill {
+        agent: agent.meta.id,
+        skill: mine.meta.id,
+        version: Some(version),
+        expect: None,
+    };
     assert_eq!(code(w.cp.submit(&w.admin, attach).await), "invalid");
 }
 
@@ -106,18 +111,18 @@ async fn nobody_moves_an_ou_to_come_by_what_is_in_it_or_above_it() {
     let (mine, theirs) = (w.ou(w.root(), "mine").await, w.ou(w.root(), "theirs").await);
     let (ada, as_ada) = w.holder(w.root(), "ada", &["ou:update", "ou:create"]).await;
     w.bind(format!("user:{ada}"), "OUAdmin", mine).await;
-    denied(w.cp.submit(&as_ada, Action::MoveOu { ou: theirs, to: mine }).await);
+    denied(w.cp.submit(&as_ada, Action::MoveOu { ou: theirs, to: mine, expect: None }).await);
 
     let (jail, cell) = (w.ou(w.root(), "jail").await, w.ou(w.root(), "cell").await);
-    w.cp.submit(&w.admin, Action::MoveOu { ou: cell, to: jail }).await.unwrap();
+    w.cp.submit(&w.admin, Action::MoveOu { ou: cell, to: jail, expect: None }).await.unwrap();
     w.try_bind(&w.admin, format!("user:{ada}"), "AgentViewer", jail, "deny").await.unwrap();
-    denied(w.cp.submit(&as_ada, Action::MoveOu { ou: cell, to: w.root() }).await);
+    denied(w.cp.submit(&as_ada, Action::MoveOu { ou: cell, to: w.root(), expect: None }).await);
 
     let admins = w.ou(w.root(), "admins").await;
     w.bind(format!("ou:{admins}"), "OrgAdmin", w.root()).await;
     let (home, plain) = (w.ou(w.root(), "home").await, w.ou(w.root(), "plain").await);
-    denied(w.cp.submit(&as_ada, Action::MoveOu { ou: home, to: admins }).await);
-    w.cp.submit(&as_ada, Action::MoveOu { ou: home, to: plain }).await.unwrap();
+    denied(w.cp.submit(&as_ada, Action::MoveOu { ou: home, to: admins, expect: None }).await);
+    w.cp.submit(&as_ada, Action::MoveOu { ou: home, to: plain, expect: None }).await.unwrap();
 }
 
 /// Sem. 2.2.8: what narrows an agent is not the agent's to take away, nor anybody's who may not choose its owner.
@@ -168,7 +173,7 @@ async fn the_last_org_admin_is_not_taken_out_by_a_group_or_a_move() {
     let first = ResourceKey { kind: crate::world::kind("User"), id: w.org.admin };
     w.archive(&as_grace, &first).await.unwrap();
     w.try_bind(&as_grace, format!("ou:{restricted}"), "AgentViewer", w.root(), "deny").await.unwrap();
-    let moved = w.cp.submit(&as_grace, Action::MoveOu { ou: people, to: restricted }).await;
+    let moved = w.cp.submit(&as_grace, Action::MoveOu { ou: people, to: restricted, expect: None }).await;
     assert_eq!(code(moved), "last_org_admin");
 }
 

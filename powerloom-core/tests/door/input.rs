@@ -3,6 +3,7 @@
 use crate::world::{code, kind, world};
 use powerloom_core::door::mutation::{Action, Mutation};
 use powerloom_core::door::submit::SubmitOptions;
+use powerloom_core::error::Error;
 use serde_json::{Value, json};
 
 fn nested(levels: usize) -> Value {
@@ -102,6 +103,52 @@ fn a_mutation_in_json_is_read_strictly() {
 #[tokio::test]
 async fn another_version_of_the_form_is_refused() {
     let w = world().await;
-    let action = Action::MoveOu { ou: w.root(), to: w.root() };
+    let action = Action::MoveOu { ou: w.root(), to: w.root(), expect: None };
     assert_eq!(code(w.cp.submit(&w.admin, Mutation { v: 2, ..action.into() }).await), "invalid");
+}
+
+/// A value of the wrong type is refused by its field, and by its place in a list.
+#[tokio::test]
+async fn a_refusal_names_the_field_that_has_the_wrong_type() {
+    let w = world().await;
+    let agent = |field: &str, value: Value| {
+        let mut spec = w.agent_spec();
+        spec[field] = value;
+        ("Agent", spec)
+    };
+    let role = |permissions: Value| ("Role", json!({ "permissions": permissions }));
+    let binding = |field: &str, value: Value| {
+        let mut spec = json!({ "principal": format!("user:{}", w.org.admin), "role": "AgentOperator" });
+        spec[field] = value;
+        ("RoleBinding", spec)
+    };
+    for (field, (of, spec)) in [
+        ("spec.owner", agent("owner", json!(7))),
+        ("spec.owner", agent("owner", json!("ada"))),
+        ("spec.skills", agent("skills", json!("python-lint"))),
+        ("spec.skills[0]", agent("skills", json!([{ "skill": w.root(), "pin": 1 }]))),
+        ("spec.mcp_servers[1]", agent("mcp_servers", json!([w.root(), "pg"]))),
+        ("spec.permission_boundary[0]", agent("permission_boundary", json!(["agnet:read"]))),
+        ("spec.permissions", role(json!("agent:read"))),
+        ("spec.permissions[1]", role(json!(["agent:read", 7]))),
+        ("spec.role", binding("role", json!("OrgAdmn"))),
+        ("spec.expires_at", binding("expires_at", json!("tomorrow"))),
+        ("spec.email", ("User", json!({ "email": { "at": "acme" } }))),
+    ] {
+        let name = (!matches!(of, "RoleBinding" | "User")).then_some("a");
+        let error = w.try_create(&w.admin, of, Some(w.root()), name, spec).await.expect_err(field);
+        let Error::Invalid(invalid) = &error else { panic!("{field}: {error}") };
+        assert_eq!(invalid.field, field, "{error}");
+    }
+}
+
+/// `null` is as good as absent when something is created, as it is when it is changed.
+#[tokio::test]
+async fn a_field_that_is_null_counts_as_absent() {
+    let w = world().await;
+    let spec = json!({ "email": "ada@acme.com", "disabled": null, "display_name": null });
+    let user = w.try_create(&w.admin, "User", Some(w.root()), None, spec).await.unwrap();
+    assert_eq!(user.record().unwrap().spec, json!({ "email": "ada@acme.com", "disabled": false }));
+    let missing = w.try_create(&w.admin, "User", Some(w.root()), None, json!({ "email": null })).await;
+    assert!(missing.unwrap_err().to_string().contains("spec.email"));
 }

@@ -19,7 +19,8 @@ async fn what_belongs_to_another_organization_does_not_exist() {
     absent(w.cp.sync_state(&boss, &agent.key()).await.unwrap_err());
     absent(w.update(&boss, &agent, json!({ "model": "x" })).await.unwrap_err());
     absent(w.archive(&boss, &agent.key()).await.unwrap_err());
-    let attach = Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None };
+    let attach =
+        Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None, expect: None };
     absent(w.cp.submit(&boss, attach).await.unwrap_err());
     let here = w.try_create(&boss, "Agent", Some(w.root()), Some("spy"), w.agent_spec()).await;
     assert_eq!(code(here), "not_found");

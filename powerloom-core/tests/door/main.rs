@@ -18,6 +18,7 @@ mod api_tokens;
 mod approvals;
 mod archiving;
 mod audit;
+mod belonging;
 mod bindings;
 mod credentials;
 mod delegated_tokens;

@@ -32,7 +32,7 @@ async fn a_moved_ou_takes_its_subtree_and_its_rules_along() {
     let (ada, as_ada) = w.user(w.root(), "ada@acme.com").await;
     w.bind(format!("user:{ada}"), "AgentViewer", research).await;
     assert!(w.cp.get(&as_ada, &agent.key()).await.is_err());
-    w.cp.submit(&w.admin, Action::MoveOu { ou: platform, to: research }).await.unwrap();
+    w.cp.submit(&w.admin, Action::MoveOu { ou: platform, to: research, expect: None }).await.unwrap();
     assert!(w.cp.get(&as_ada, &agent.key()).await.is_ok());
     let path = w.cp.authz(w.org.id).await.unwrap().ou_path(platform).unwrap().to_string();
     assert_eq!(path, "/acme/research/platform");
@@ -44,9 +44,17 @@ async fn a_move_that_makes_a_cycle_or_a_double_name_is_refused() {
     let a = w.ou(w.root(), "a").await;
     let b = w.ou(a, "b").await;
     w.ou(w.root(), "b").await;
-    assert_eq!(code(w.cp.submit(&w.admin, Action::MoveOu { ou: a, to: b }).await), "cycle");
-    assert_eq!(code(w.cp.submit(&w.admin, Action::MoveOu { ou: b, to: w.root() }).await), "name_taken");
-    assert_eq!(code(w.cp.submit(&w.admin, Action::MoveOu { ou: w.root(), to: b }).await), "invalid");
+    assert_eq!(code(w.cp.submit(&w.admin, Action::MoveOu { ou: a, to: b, expect: None }).await), "cycle");
+    assert_eq!(
+        code(w.cp.submit(&w.admin, Action::MoveOu { ou: b, to: w.root(), expect: None }).await),
+        "name_taken"
+    );
+    assert_eq!(
+        code(w.cp.submit(&w.admin, Action::MoveOu { ou: w.root(), to: b, expect: None }).await),
+        "invalid"
+    );
+    let stale = Action::MoveOu { ou: b, to: w.root(), expect: Some(9) };
+    assert_eq!(code(w.cp.submit(&w.admin, stale).await), "version_mismatch");
     w.verify().await;
 }
 
@@ -58,8 +66,8 @@ async fn of_two_moves_at_once_that_would_make_a_cycle_one_is_refused() {
         let a = w.ou(w.root(), "a").await;
         let b = w.ou(w.root(), "b").await;
         let (one, two) = tokio::join!(
-            w.cp.submit(&w.admin, Action::MoveOu { ou: a, to: b }),
-            w.cp.submit(&w.admin, Action::MoveOu { ou: b, to: a }),
+            w.cp.submit(&w.admin, Action::MoveOu { ou: a, to: b, expect: None }),
+            w.cp.submit(&w.admin, Action::MoveOu { ou: b, to: a, expect: None }),
         );
         assert_eq!(one.is_ok() as u8 + two.is_ok() as u8, 1, "{one:?} {two:?}");
         w.cp.authz(w.org.id).await.unwrap();

@@ -240,9 +240,9 @@ async fn a_change_meets_the_policies_of_every_ou_it_touches() {
     let patch = json!({ "model": "claude-opus-4-5" }).as_object().cloned().unwrap();
     let update = Action::Update { target: agent.key(), expect: None, patch };
     assert_eq!(met(update).await, "agent.update: opus");
-    let attach = Action::AttachMcpServer { agent: agent.meta.id, mcp_server: server.meta.id };
+    let attach = Action::AttachMcpServer { agent: agent.meta.id, mcp_server: server.meta.id, expect: None };
     assert_eq!(met(attach).await, "agent.attach_mcp_server: opus prod");
-    assert_eq!(met(Action::MoveOu { ou: sub, to: prod }).await, "ou.move: prod");
+    assert_eq!(met(Action::MoveOu { ou: sub, to: prod, expect: None }).await, "ou.move: prod");
     let archive = Action::Archive { target: agent.key(), expect: None };
     assert_eq!(met(archive).await, "agent.archive: opus root");
 }

@@ -73,8 +73,12 @@ async fn an_agent_never_keeps_the_hash_of_what_was_replaced() {
         files: skill_files("python-lint", body),
     };
     r.w.cp.submit(&r.w.admin, publish("one")).await.unwrap();
-    let attach =
-        |agent: &RecordRow| Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None };
+    let attach = |agent: &RecordRow| Action::AttachSkill {
+        agent: agent.meta.id,
+        skill: skill.meta.id,
+        version: None,
+        expect: None,
+    };
 
     let late = r.w.agent(r.w.root(), "late").await;
     r.run(attach(&late), publish("two")).await.unwrap();

@@ -3,6 +3,7 @@
 use crate::world::{World, code, denied, kind, skill_files, world};
 use powerloom_core::door::mutation::Action;
 use powerloom_core::door::outcome::Outcome;
+use powerloom_core::door::submit::SubmitOptions;
 use powerloom_core::error::Error;
 use powerloom_core::record::RecordRow;
 use serde_json::json;
@@ -48,6 +49,7 @@ async fn attaching_detaching_and_publishing_make_the_agent_dirty() {
         agent: agent.meta.id,
         skill: skill.meta.id,
         version,
+        expect: None,
     };
     w.cp.submit(&w.admin, attach(&follower, None)).await.unwrap();
     w.cp.submit(&w.admin, attach(&pinned, Some(first.meta.id))).await.unwrap();
@@ -60,9 +62,12 @@ async fn attaching_detaching_and_publishing_make_the_agent_dirty() {
         w.cp.submit(&w.admin, attach(&follower, None)).await.unwrap(),
         Outcome::Unchanged { .. }
     ));
-    w.cp.submit(&w.admin, Action::DetachSkill { agent: follower.meta.id, skill: skill.meta.id })
-        .await
-        .unwrap();
+    w.cp.submit(
+        &w.admin,
+        Action::DetachSkill { agent: follower.meta.id, skill: skill.meta.id, expect: None },
+    )
+    .await
+    .unwrap();
     assert_eq!(w.desired(&follower.key()).await, bare);
     let verbs: Vec<String> = w.trail().await.into_iter().map(|row| row.1).collect();
     assert!(
@@ -76,7 +81,8 @@ async fn the_trail_says_which_skills_an_agent_had_and_has() {
     let w = world().await;
     let skill = w.create("Skill", w.root(), "python-lint", json!({})).await;
     let agent = w.agent(w.root(), "code-reviewer").await;
-    let attach = Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None };
+    let attach =
+        Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None, expect: None };
     w.cp.submit(&w.admin, attach).await.unwrap();
     let rows = w.cp.store().audit_rows(w.org.id, 0, 1000).await.unwrap();
     let change = rows.last().unwrap().change().unwrap();
@@ -103,7 +109,8 @@ async fn attaching_a_skill_needs_its_use_or_a_grant() {
         .record()
         .unwrap()
         .clone();
-    let attach = || Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None };
+    let attach =
+        || Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None, expect: None };
     assert!(denied(w.cp.submit(&as_ada, attach()).await).contains("skill:use"));
     let grant = json!({ "skill": skill.meta.id, "principal": format!("ou:{mine}") });
     let own_grant = w.try_create(&as_ada, "SkillAccessGrant", None, None, grant.clone()).await;
@@ -118,11 +125,14 @@ async fn a_skill_in_use_is_not_archived_and_a_free_one_goes_with_its_versions() 
     let skill = w.create("Skill", w.root(), "python-lint", json!({})).await;
     let version = publish(&w, &skill, "one").await.record().unwrap().clone();
     let agent = w.agent(w.root(), "code-reviewer").await;
-    let attach = Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None };
+    let attach =
+        Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None, expect: None };
     w.cp.submit(&w.admin, attach).await.unwrap();
     let error = w.archive(&w.admin, &skill.key()).await.unwrap_err();
     assert!(error.code() == "in_use" && error.to_string().contains("code-reviewer"), "{error}");
-    w.cp.submit(&w.admin, Action::DetachSkill { agent: agent.meta.id, skill: skill.meta.id }).await.unwrap();
+    w.cp.submit(&w.admin, Action::DetachSkill { agent: agent.meta.id, skill: skill.meta.id, expect: None })
+        .await
+        .unwrap();
     w.archive(&w.admin, &skill.key()).await.unwrap();
     assert!(!w.row(&version.key()).await.is_live());
     let state = w.cp.store().sync_state(w.org.id, &version.key()).await.unwrap().unwrap();
@@ -135,4 +145,70 @@ async fn a_version_cannot_be_declared_by_hand() {
     let answer = w.try_create(&w.admin, "SkillVersion", None, None, json!({})).await;
     assert_eq!(code(answer), "invalid");
     assert!(w.cp.catalogue().kind(&kind("SkillVersion")).is_ok());
+}
+
+/// Row P52: what is so already is no change, in whatever place of the list it stands; what is not there cannot be taken away.
+#[tokio::test]
+async fn attaching_again_changes_nothing_and_what_is_not_attached_cannot_be_detached() {
+    let w = world().await;
+    let first = w.create("Skill", w.root(), "first", json!({})).await.meta.id;
+    let second = w.create("Skill", w.root(), "second", json!({})).await.meta.id;
+    let agent = w.agent(w.root(), "code-reviewer").await.meta.id;
+    let attach = |skill| Action::AttachSkill { agent, skill, version: None, expect: None };
+    w.cp.submit(&w.admin, attach(first)).await.unwrap();
+    w.cp.submit(&w.admin, attach(second)).await.unwrap();
+    let again = w.cp.submit(&w.admin, attach(first)).await.unwrap();
+    assert!(matches!(again, Outcome::Unchanged { .. }), "{again:?}");
+
+    let detach = |expect| Action::DetachSkill { agent, skill: first, expect };
+    let keyed = SubmitOptions::default().idempotency_key("once");
+    let gone = w.cp.submit_with(&w.admin, detach(None), &keyed).await.unwrap();
+    assert_eq!(w.cp.submit_with(&w.admin, detach(None), &keyed).await.unwrap().record(), gone.record());
+    let error = w.cp.submit(&w.admin, detach(None)).await.unwrap_err();
+    assert_eq!((error.code(), error.to_string().contains(&first.to_string())), ("not_found", true));
+    let server = Action::DetachMcpServer { agent, mcp_server: first, expect: None };
+    assert_eq!(code(w.cp.submit(&w.admin, server).await), "not_found");
+}
+
+/// Sem. 2.14: an attachment may expect a version of the agent.
+#[tokio::test]
+async fn an_attachment_that_expects_another_version_changes_nothing() {
+    let w = world().await;
+    let skill = w.create("Skill", w.root(), "python-lint", json!({})).await.meta.id;
+    let url = json!({ "url": "https://mcp.acme.com" });
+    let mcp_server = w.create("MCPServerRegistration", w.root(), "tools", url).await.meta.id;
+    let row = w.agent(w.root(), "code-reviewer").await;
+    let (agent, stale) = (row.meta.id, Some(row.meta.version + 1));
+    for action in [
+        Action::AttachSkill { agent, skill, version: None, expect: stale },
+        Action::AttachMcpServer { agent, mcp_server, expect: stale },
+        Action::DetachSkill { agent, skill, expect: stale },
+        Action::DetachMcpServer { agent, mcp_server, expect: stale },
+    ] {
+        assert_eq!(code(w.cp.submit(&w.admin, action).await), "version_mismatch");
+    }
+    assert_eq!(w.row(&row.key()).await, row);
+    let expected = Action::AttachSkill { agent, skill, version: None, expect: Some(row.meta.version) };
+    assert!(matches!(w.cp.submit(&w.admin, expected).await.unwrap(), Outcome::Applied(_)));
+}
+
+/// Row P50: by number, not as names are sorted.
+#[tokio::test]
+async fn versions_are_listed_from_the_newest_to_the_oldest_a_page_at_a_time() {
+    let w = world().await;
+    let skill = w.create("Skill", w.root(), "python-lint", json!({})).await;
+    let other = w.create("Skill", w.root(), "other", json!({})).await;
+    for body in 1..=11 {
+        publish(&w, &skill, &body.to_string()).await;
+    }
+    publish(&w, &other, "x").await;
+    let list = async |below, limit| -> Vec<u64> {
+        let rows = w.cp.skill_versions(&w.admin, skill.meta.id, below, limit).await.unwrap();
+        rows.iter().map(|row| row.spec["number"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(list(None, 3).await, [11, 10, 9]);
+    assert_eq!(list(Some(9), 100).await, [8, 7, 6, 5, 4, 3, 2, 1]);
+    assert!(list(Some(1), 100).await.is_empty());
+    let unknown = w.cp.skill_versions(&w.admin, w.root(), None, 1).await;
+    assert_eq!(unknown.unwrap_err().code(), "not_found");
 }

@@ -28,6 +28,8 @@ mod approvals;
 mod archiving;
 #[path = "../door/audit.rs"]
 mod audit;
+#[path = "../door/belonging.rs"]
+mod belonging;
 #[path = "../door/bindings.rs"]
 mod bindings;
 #[path = "../door/credentials.rs"]

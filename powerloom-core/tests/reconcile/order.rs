@@ -105,8 +105,11 @@ async fn a_credential_follows_its_vault_and_brings_the_bearer() {
     assert_eq!(object.remote.parent, Some(vault.remote.id));
     assert!(!format!("{:?}", w.state(&credential.key()).await).contains(&bearer));
 
-    w.submit(powerloom_core::door::mutation::Action::RotateCredential { credential: credential.meta.id })
-        .await;
+    w.submit(powerloom_core::door::mutation::Action::RotateCredential {
+        credential: credential.meta.id,
+        expect: None,
+    })
+    .await;
     w.settle().await;
     assert_ne!(w.runtime.object(&credential.key()).unwrap().bearer, Some(bearer));
     assert_eq!(w.runtime.creates(&credential.key()), 1);

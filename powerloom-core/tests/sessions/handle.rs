@@ -23,7 +23,7 @@ pub(crate) async fn delegating(script: Vec<Act>) -> World {
     let world = bare(script).await;
     let meta =
         world.create("MCPServerRegistration", "meta", json!({ "url": META, "delegating": true })).await;
-    let attach = Action::AttachMcpServer { agent: world.agent, mcp_server: meta.meta.id };
+    let attach = Action::AttachMcpServer { agent: world.agent, mcp_server: meta.meta.id, expect: None };
     world.cp.submit(&world.admin, attach).await.unwrap();
     world.sync().await;
     world

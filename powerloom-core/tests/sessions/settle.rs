@@ -149,6 +149,7 @@ async fn degradation_is_judged_by_the_snapshot() {
     let detach = powerloom_core::door::mutation::Action::DetachMcpServer {
         agent: world.agent,
         mcp_server: servers[0].meta.id,
+        expect: None,
     };
     world.cp.submit(&world.admin, detach).await.unwrap();
     assert!(world.cp.wait(&world.admin, id).await.unwrap().degradation_flagged);

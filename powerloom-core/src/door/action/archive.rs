@@ -1,8 +1,8 @@
 //! Taking a resource out of use (row P103): mark it, take along what only exists for it, clear the runtime.
 
 use crate::audit::Change;
-use crate::door::work::{AuthzEffect, Draft, Step, Work, refuse_own_actions};
-use crate::error::{Conflict, Error, Result};
+use crate::door::work::{AuthzEffect, Draft, Step, Work, refuse_other_version, refuse_own_actions};
+use crate::error::{Conflict, Result};
 use crate::record::{RecordRow, ResourceKey, Schema, Stage};
 use crate::resource::environment::{Environment, SHARED_ENVIRONMENT};
 use crate::resource::kind::AuthzPart;
@@ -25,9 +25,7 @@ pub(crate) async fn archive(work: &mut Work<'_>, target: &ResourceKey, expect: O
     if !row.is_live() {
         return Ok(Draft::unchanged(row));
     }
-    if let Some(expected) = expect.filter(|expected| *expected != row.meta.version) {
-        return Err(Error::VersionMismatch { key: row.key(), expected, found: row.meta.version }.into());
-    }
+    refuse_other_version(&row, expect)?;
     refuse_needed(work, &row).await?;
     let mut draft = Draft::new(None, Change::default());
     if row.kind == Ou::KIND {

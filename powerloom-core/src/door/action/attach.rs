@@ -30,6 +30,15 @@ impl Attachment {
         }
     }
 
+    /// What is taken away, as an error names it.
+    fn taken(self) -> Option<(&'static str, ResourceId)> {
+        match self {
+            Self::NoSkill(skill) => Some(("skill of the agent", skill)),
+            Self::NoMcpServer(server) => Some(("MCP server of the agent", server)),
+            Self::Skill(..) | Self::McpServer(_) => None,
+        }
+    }
+
     /// The field of the spec it changes.
     fn field(self) -> &'static str {
         match self {
@@ -39,15 +48,23 @@ impl Attachment {
     }
 }
 
-/// Checks and writes an attachment. What is so already stays unchanged.
-pub(crate) async fn attach(work: &mut Work<'_>, agent: ResourceId, attachment: Attachment) -> Step<Draft> {
+/// Checks and writes an attachment. What is attached already stays unchanged; what is not cannot be taken away.
+pub(crate) async fn attach(
+    work: &mut Work<'_>,
+    agent: ResourceId,
+    expect: Option<u64>,
+    attachment: Attachment,
+) -> Step<Draft> {
     let row = work.row(&ResourceKey::of::<Agent>(agent)).await?;
     work.about(&Agent::KIND, agent, attachment.word(), row.meta.ou);
     let mut spec = Record::<Agent>::read(&row)?.spec;
     match attachment {
+        // In its place: the same again must come to the same list.
         Attachment::Skill(skill, version) => {
-            spec.skills.retain(|attached| attached.skill != skill);
-            spec.skills.push(AttachedSkill { skill, version });
+            match spec.skills.iter_mut().find(|attached| attached.skill == skill) {
+                Some(attached) => attached.version = version,
+                None => spec.skills.push(AttachedSkill { skill, version }),
+            }
         }
         Attachment::NoSkill(skill) => spec.skills.retain(|attached| attached.skill != skill),
         Attachment::McpServer(server) if spec.mcp_servers.contains(&server) => {}
@@ -58,7 +75,10 @@ pub(crate) async fn attach(work: &mut Work<'_>, agent: ResourceId, attachment: A
     let patch = Map::from_iter([(field.to_owned(), list(&spec, field)?)]);
     let before = names(work, &row, field).await?;
     let kind = work.kind_of(&row)?.clone();
-    let mut draft = change(work, &kind, row, None, &patch).await?;
+    let mut draft = change(work, &kind, row, expect, &patch).await?;
+    if let (true, Some((what, id))) = (draft.unchanged, attachment.taken()) {
+        return Err(Error::not_found(what, id).into());
+    }
     if let Some(next) = draft.record.as_ref().filter(|_| !draft.unchanged) {
         draft.change.after = json!({ field: names(work, next, field).await? });
         draft.change.before = json!({ field: before });

@@ -1,7 +1,7 @@
 //! Minting and rotating the bearer of a credential (rows P66, P67; sem. 2.6).
 
 use crate::audit::Change;
-use crate::door::work::{Draft, Step, Work, refuse_archived};
+use crate::door::work::{Draft, Step, Work, refuse_archived, refuse_other_version};
 use crate::error::{Error, Result};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
@@ -116,13 +116,14 @@ impl Work<'_> {
 }
 
 /// Checks and writes a `rotate`: the new bearer is pushed, the old one dies on the runtime.
-pub(crate) async fn rotate(work: &mut Work<'_>, id: ResourceId) -> Step<Draft> {
+pub(crate) async fn rotate(work: &mut Work<'_>, id: ResourceId, expect: Option<u64>) -> Step<Draft> {
     let (row, credential) = work.record::<Credential>(id).await?;
     work.about(&Credential::KIND, id, "rotate", row.meta.ou);
     work.require(Permission::CREDENTIAL_CREATE, row.meta.ou)?;
     work.replay().await?;
 
     refuse_archived(&row)?;
+    refuse_other_version(&row, expect)?;
     let vault = credential.status.vault.ok_or_else(|| Error::not_found("vault of credential", id))?;
     let (sealed, fingerprint) = work.mint(&row).await?;
     let mut next = row.clone();

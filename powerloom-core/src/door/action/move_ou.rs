@@ -2,7 +2,7 @@
 
 use crate::audit::Change;
 use crate::door::action::create::refuse_taken_name;
-use crate::door::work::{AuthzEffect, Draft, Step, Work, refuse_archived};
+use crate::door::work::{AuthzEffect, Draft, Step, Work, refuse_archived, refuse_other_version};
 use crate::error::{Conflict, Error};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
@@ -15,7 +15,12 @@ use serde_json::json;
 
 /// Checks and writes a `move`: it needs `ou:update` on the OU, `ou:create` on its new parent, and everything the move
 /// gives to others.
-pub(crate) async fn move_ou(work: &mut Work<'_>, ou: ResourceId, to: ResourceId) -> Step<Draft> {
+pub(crate) async fn move_ou(
+    work: &mut Work<'_>,
+    ou: ResourceId,
+    to: ResourceId,
+    expect: Option<u64>,
+) -> Step<Draft> {
     let row = work.row(&ResourceKey::of::<Ou>(ou)).await?;
     let parent = work.row(&ResourceKey::of::<Ou>(to)).await?;
     work.about(&Ou::KIND, ou, "move", ou);
@@ -27,6 +32,7 @@ pub(crate) async fn move_ou(work: &mut Work<'_>, ou: ResourceId, to: ResourceId)
 
     refuse_archived(&row)?;
     refuse_archived(&parent)?;
+    refuse_other_version(&row, expect)?;
     if ou == work.org.root_ou {
         return Err(Invalid::new("ou", &row.meta.name, "an OU below the root").into());
     }

@@ -3,8 +3,10 @@
 use crate::audit::Change;
 use crate::door::action::create::check_attachments;
 use crate::door::marks::tell;
-use crate::door::work::{AuthzEffect, Draft, Step, Work, refuse_archived, refuse_own_actions};
-use crate::error::{Conflict, Error, Result};
+use crate::door::work::{
+    AuthzEffect, Draft, Step, Work, refuse_archived, refuse_other_version, refuse_own_actions,
+};
+use crate::error::{Conflict, Result};
 use crate::invalid::Invalid;
 use crate::record::{RecordRow, ResourceKey};
 use crate::resource::field::Field;
@@ -62,9 +64,7 @@ pub(crate) async fn change(
 
     refuse_archived(&row)?;
     rows.iter().try_for_each(refuse_archived)?;
-    if let Some(expected) = expect.filter(|expected| *expected != row.meta.version) {
-        return Err(Error::VersionMismatch { key: row.key(), expected, found: row.meta.version }.into());
-    }
+    refuse_other_version(&row, expect)?;
     if next.spec == row.spec && next.meta == row.meta {
         return Ok(Draft::unchanged(row));
     }

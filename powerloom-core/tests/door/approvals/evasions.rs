@@ -39,7 +39,11 @@ async fn each_policy_is_decided_where_it_was_met() {
         json!({ "match": { "actions": ["move"] }, "approvers": ["role:OUAdmin"] }),
     )
     .await;
-    let moved = g.w.cp.submit(&g.w.admin, Action::MoveOu { ou: inner, to: g.production }).await.unwrap();
+    let moved =
+        g.w.cp
+            .submit(&g.w.admin, Action::MoveOu { ou: inner, to: g.production, expect: None })
+            .await
+            .unwrap();
     let request = g.request(pending(&moved)).await;
     assert_eq!(code(g.approve(&g.alan, &request).await), "not_an_approver");
     assert_eq!(g.w.cp.approvals(&g.grace).to_decide(&InboxFilter::default()).await.unwrap().len(), 1);

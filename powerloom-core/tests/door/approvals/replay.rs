@@ -95,7 +95,8 @@ async fn an_approval_is_void_once_its_target_has_moved_on() {
     let skill = g.w.create("Skill", g.w.root(), "lint", json!({})).await;
     let files = skill_files("lint", "x");
     g.w.cp.submit(&g.w.admin, Action::PublishSkillVersion { skill: skill.meta.id, files }).await.unwrap();
-    let attach = Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None };
+    let attach =
+        Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None, expect: None };
     g.w.cp.submit(&g.w.admin, attach).await.unwrap();
     g.approve(&g.grace, &request).await.unwrap();
     let failed = g.request(request.request_id()).await;
@@ -125,7 +126,7 @@ async fn a_request_follows_its_ou_wherever_that_goes() {
     g.policy(g.production, "two-eyes", json!({})).await;
     let request = g.asked("held").await;
     let new_home = g.w.ou(g.w.root(), "regulated").await;
-    g.w.cp.submit(&g.w.admin, Action::MoveOu { ou: g.production, to: new_home }).await.unwrap();
+    g.w.cp.submit(&g.w.admin, Action::MoveOu { ou: g.production, to: new_home, expect: None }).await.unwrap();
     g.approve(&g.grace, &request).await.unwrap();
     assert_eq!(g.state(request.request_id()).await, ApprovalState::Approved);
     assert_eq!(g.agent("held").await.unwrap().meta.ou, g.production);
@@ -146,9 +147,9 @@ async fn every_action_can_wait_and_is_made_as_it_was_asked_for() {
     let actions = [
         Action::Update { target: agent.key(), expect: None, patch },
         Action::PublishSkillVersion { skill: skill.meta.id, files },
-        Action::AttachMcpServer { agent: agent.meta.id, mcp_server: server.meta.id },
-        Action::MoveOu { ou: inner, to: root },
-        Action::DetachMcpServer { agent: agent.meta.id, mcp_server: server.meta.id },
+        Action::AttachMcpServer { agent: agent.meta.id, mcp_server: server.meta.id, expect: None },
+        Action::MoveOu { ou: inner, to: root, expect: None },
+        Action::DetachMcpServer { agent: agent.meta.id, mcp_server: server.meta.id, expect: None },
         Action::Archive { target: agent.key(), expect: None },
     ];
     for action in actions {
