@@ -2,10 +2,11 @@
 
 mod body;
 mod headers;
+mod json;
 mod path;
 mod query;
 
-pub(crate) use body::{Body, read_body};
-pub(crate) use headers::{IfMatch, NotAgain, Terms};
+pub(crate) use body::{Body, is_json, media_type, parse, read_body};
+pub(crate) use headers::{IfMatch, IfMatchHeader, NotAgain, Terms, TermsHeaders};
 pub(crate) use path::At;
 pub(crate) use query::Params;

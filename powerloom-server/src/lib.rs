@@ -16,6 +16,7 @@ mod rate_limit;
 mod resource;
 pub mod router;
 mod routes;
+mod upload;
 
 pub use config::{Bounds, Config};
 pub use router::{openapi_document, router};

@@ -2,7 +2,7 @@
 //! the same everywhere.
 
 use crate::app::App;
-use crate::resource::schema::components;
+use crate::resource::schema::{components, form, others};
 use crate::resource::wire::{COLLECTIONS, Collection};
 use axum::Router;
 use axum::http::header;
@@ -53,6 +53,8 @@ impl Document {
                 merge(&mut paths, path, item);
             }
         }
+        schemas.extend(others(catalogue));
+        schemas.extend(form::components());
         schemas.extend(operations::shared_schemas());
         json!({
             "openapi": "3.1.0",

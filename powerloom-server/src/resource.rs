@@ -5,7 +5,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod collection;
-mod given;
+pub(crate) mod given;
 pub(crate) mod schema;
 pub(crate) mod view;
 pub(crate) mod wire;

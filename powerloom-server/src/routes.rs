@@ -1,8 +1,19 @@
 //! The routes that are not those of a collection, one file per subject.
 
+mod attachments;
+mod credentials;
+mod deployments;
+mod groups;
 mod health;
 mod keys;
+mod kinds;
 mod metrics;
+mod organization;
+mod ous;
+mod resources;
+mod secrets;
+mod skill_versions;
+mod sync;
 mod whoami;
 
 use crate::app::App;
@@ -15,5 +26,18 @@ pub(crate) fn anonymous() -> OpenApiRouter<App> {
 
 /// What is behind a bearer.
 pub(crate) fn governed() -> OpenApiRouter<App> {
-    OpenApiRouter::default().merge(metrics::routes()).merge(whoami::routes())
+    OpenApiRouter::default()
+        .merge(attachments::routes())
+        .merge(credentials::routes())
+        .merge(deployments::routes())
+        .merge(groups::routes())
+        .merge(kinds::routes())
+        .merge(metrics::routes())
+        .merge(organization::routes())
+        .merge(ous::routes())
+        .merge(resources::routes())
+        .merge(secrets::routes())
+        .merge(skill_versions::routes())
+        .merge(sync::routes())
+        .merge(whoami::routes())
 }

@@ -2,11 +2,13 @@
 
 use crate::app::App;
 use crate::failure::Failure;
+use crate::input::json::Unambiguous;
 use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use powerloom_core::invalid::Invalid;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
 use std::error::Error as _;
 
 /// A JSON body, read as `T`.
@@ -21,7 +23,11 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
-        is_json(&request)?;
+        let found = media_type(request.headers());
+        if !is_json(found.as_deref()) {
+            let found = powerloom_core::invalid::shown(&found.unwrap_or_default());
+            return Err(Failure::MediaType { found, allowed: "`application/json`" });
+        }
         let bytes = read_body(request.into_body(), app.config.bounds.body_bytes).await?;
         parse(&bytes).map(Self)
     }
@@ -39,27 +45,29 @@ pub(crate) async fn read_body(body: HttpBody, most: usize) -> Result<Bytes, Fail
     })
 }
 
-fn is_json(request: &Request) -> Result<(), Failure> {
-    let Some(value) = request.headers().get(CONTENT_TYPE) else { return Ok(()) };
-    let text = value.to_str().unwrap_or_default();
-    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let json = essence.strip_prefix("application/").is_some_and(|subtype| {
-        subtype == "json" || subtype.ends_with("+json") || subtype == "x-www-form-urlencoded"
-    });
-    if json {
-        return Ok(());
-    }
-    Err(Failure::MediaType { found: powerloom_core::invalid::shown(text), allowed: "`application/json`" })
+/// The media type a request says its body has, in lower case and without parameters; `None` if it says nothing.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(CONTENT_TYPE)?.to_str().unwrap_or_default();
+    Some(text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
+/// Whether a body of this media type is read as JSON.
+pub(crate) fn is_json(media_type: Option<&str>) -> bool {
+    let Some(media_type) = media_type else { return true };
+    media_type.strip_prefix("application/").is_some_and(|subtype| {
+        subtype == "json" || subtype.ends_with("+json") || subtype == "x-www-form-urlencoded"
+    })
+}
+
+/// Reads JSON as `T`: nothing twice, nothing after it.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     let refused = |path: String, error: &serde_json::Error| {
         let field = if path == "." { "body".to_owned() } else { path };
         Invalid::hidden(field, format!("what the schema says: {error}"))
     };
-    let value = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| refused(error.path().to_string(), error.inner()))?;
-    reader.end().map_err(|error| refused(".".to_owned(), &error))?;
-    Ok(value)
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Unambiguous.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    let value = value.map_err(|error| refused(".".to_owned(), &error))?;
+    Ok(serde_path_to_error::deserialize(value)
+        .map_err(|error| refused(error.path().to_string(), error.inner()))?)
 }

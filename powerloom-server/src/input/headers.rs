@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 use percent_encoding::percent_decode_str;
 use powerloom_core::door::submit::SubmitOptions;
 use powerloom_core::invalid::Invalid;
+use utoipa::IntoParams;
 
 /// Answers the same request once (sem. 2.14): 1 to 255 visible ASCII characters.
 pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -40,6 +41,37 @@ impl<S: Sync> FromRequestParts<S> for Terms {
             one(&parts.headers, UNDER_PLAN)?.filter(|text| !text.is_empty()).map(str::parse).transpose()?;
         Ok(Self(options))
     }
+}
+
+/// What [`Terms`] reads, for the OpenAPI document.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it describes; `Terms` reads")]
+pub(crate) struct TermsHeaders {
+    /// The same key with the same request is answered once, for 24 hours.
+    #[param(rename = "idempotency-key", min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    idempotency_key: Option<String>,
+    /// Why: percent-encoded UTF-8, 1 to 2000 characters.
+    #[param(rename = "powerloom-justification", min_length = 1, max_length = 2000,
+        pattern = "^[!-$&-~]([\\t -$&-~]|%[2-6][0-9A-Fa-f]|%7[0-9A-Ea-e]|%C[3-9A-Fa-f]%[89ABab][0-9A-Fa-f])*$")]
+    justification: Option<String>,
+    /// Make a change at once that policies would hold back.
+    #[param(rename = "powerloom-break-glass")]
+    break_glass: Option<bool>,
+    /// The change is a step of this approved plan.
+    #[param(rename = "powerloom-under-plan",
+        pattern = "^(req_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$")]
+    under_plan: Option<String>,
+}
+
+/// What [`IfMatch`] reads, for the OpenAPI document.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it describes; `IfMatch` reads")]
+pub(crate) struct IfMatchHeader {
+    /// Only if the resource has this version: its ETag. `*` is no condition.
+    #[param(rename = "if-match")]
+    if_match: Option<String>,
 }
 
 /// The version of `If-Match` (RFC 9110, 13.1.1): `"3"`; `*` and an absent header are no condition. A tag that is none of ours

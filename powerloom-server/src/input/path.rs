@@ -17,8 +17,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
         match Path::<T>::from_request_parts(parts, state).await {
             Ok(Path(value)) => Ok(Self(value)),
             Err(rejection) => {
-                Err(Invalid::hidden("path", format!("ids of the right form: {}", rejection.body_text()))
-                    .into())
+                let cause = powerloom_core::invalid::shown(&rejection.body_text());
+                Err(Invalid::hidden("path", format!("ids of the right form: {cause}")).into())
             }
         }
     }

@@ -1,8 +1,10 @@
 //! Operations of the collections, and what is the same in every operation.
 
+use crate::input::{IfMatchHeader, TermsHeaders};
 use crate::resource::wire::Collection;
-use powerloom_core::door::mutation::Action;
 use serde_json::{Map, Value, json};
+use utoipa::IntoParams;
+use utoipa::openapi::path::Parameter;
 
 /// The refusals any governed operation may answer with: their status and what it means.
 const REFUSALS: [(&str, &str); 13] = [
@@ -20,10 +22,6 @@ const REFUSALS: [(&str, &str); 13] = [
     ("500", "Something is broken here."),
     ("503", "The store or the runtime cannot be asked now, or it took too long."),
 ];
-
-/// Percent-encoded UTF-8 without control characters.
-const JUSTIFICATION: &str =
-    "^[!-$&-~]([\\t -$&-~]|%[2-6][0-9A-Fa-f]|%7[0-9A-Ea-e]|%C[3-9A-Fa-f]%[89ABab][0-9A-Fa-f])*$";
 
 /// Those an anonymous operation may answer with.
 const ANONYMOUS: [&str; 5] = ["400", "404", "405", "500", "503"];
@@ -90,22 +88,33 @@ pub(crate) fn shared_schemas() -> Map<String, Value> {
                 "reason": { "type": "string" },
                 "on": { "type": "string" },
             },
+            "additionalProperties": false,
         }),
     );
+    // The same with what it is about; where it stands is absent without `sync:read`.
+    let mut item = schemas.get("ResourceSync").cloned().unwrap_or_default();
+    if let Some(fields) = item.get_mut("properties").and_then(Value::as_object_mut) {
+        let uuid = json!({ "type": "string", "format": "uuid" });
+        fields.insert("kind".into(), json!({ "type": "string" }));
+        fields.insert("id".into(), uuid.clone());
+        fields.insert("name".into(), json!({ "type": "string" }));
+        fields.insert("ou_id".into(), uuid);
+        fields.insert("ou_path".into(), json!({ "type": ["string", "null"] }));
+    }
+    if let Some(item) = item.as_object_mut() {
+        item.insert("required".into(), json!(["kind", "id", "name", "ou_id", "ou_path"]));
+        item.insert("description".into(), json!("Where a resource stands on the runtime."));
+    }
+    schemas.insert("SyncItem".into(), item);
     schemas.insert(
-        "PolicyMatch".into(),
+        "SyncItemPage".into(),
         json!({
             "type": "object",
-            "description": "Which changes a policy is about.",
+            "required": ["items", "next_cursor"],
             "additionalProperties": false,
             "properties": {
-                "resource_kinds": { "type": "array", "maxItems": 64, "items": { "type": "string", "pattern": "^[A-Z][A-Za-z0-9]{0,62}$" } },
-                "actions": {
-                    "type": "array", "maxItems": Action::WORDS.len(),
-                    "items": { "type": "string", "enum": Action::WORDS },
-                },
-                "ou_depth": { "type": "string", "enum": ["subtree", "exact"] },
-                "condition": { "type": ["string", "null"], "description": "A CEL expression." },
+                "items": { "type": "array", "items": { "$ref": "#/components/schemas/SyncItem" } },
+                "next_cursor": { "type": ["string", "null"] },
             },
         }),
     );
@@ -126,37 +135,25 @@ fn header(name: &str, schema: Value, description: &str) -> Value {
 
 /// The headers under whose terms a change is made.
 pub(crate) fn terms() -> Vec<Value> {
-    let key = json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" });
-    vec![
-        header("idempotency-key", key, "The same key with the same request is answered once, for 24 hours."),
-        header(
-            "powerloom-justification",
-            json!({ "type": "string", "pattern": JUSTIFICATION, "minLength": 1, "maxLength": 2000 }),
-            "Why: percent-encoded UTF-8, 1 to 2000 characters.",
-        ),
-        header(
-            "powerloom-break-glass",
-            json!({ "type": "string", "enum": ["true", "false"] }),
-            "Make a change at once that policies would hold back.",
-        ),
-        header(
-            "powerloom-under-plan",
-            json!({ "type": "string", "pattern": "^(req_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$" }),
-            "The change is a step of this approved plan.",
-        ),
-    ]
+    written(TermsHeaders::into_params(|| None))
 }
 
-fn if_match() -> Value {
-    header(
-        "if-match",
-        json!({ "type": "string" }),
-        "Only if the resource has this version: its ETag. `*` is no condition.",
-    )
+fn if_match() -> Vec<Value> {
+    written(IfMatchHeader::into_params(|| None))
+}
+
+fn written(parameters: Vec<Parameter>) -> Vec<Value> {
+    parameters.into_iter().filter_map(|parameter| serde_json::to_value(parameter).ok()).collect()
 }
 
 fn responses(success: &str, description: &str, schema: Option<&str>) -> Map<String, Value> {
     let mut response = json!({ "description": description });
+    if let (Some(response), Some(_)) =
+        (response.as_object_mut(), schema.filter(|name| !name.ends_with("Page")))
+    {
+        let tag = json!({ "description": "The version, for `If-Match`.", "schema": { "type": "string" } });
+        response.insert("headers".into(), json!({ "ETag": tag }));
+    }
     if let (Some(response), Some(schema)) = (response.as_object_mut(), schema) {
         response.insert("content".into(), reference(schema));
     }
@@ -225,7 +222,8 @@ pub(crate) fn one(of: &Collection) -> Value {
     let mut read = responses("200", "The resource.", Some(of.name));
     read.insert("304".into(), json!({ "description": "The client has this version." }));
     let mut change = terms();
-    change.extend([id.clone(), if_match()]);
+    change.push(id.clone());
+    change.extend(if_match());
     let mut item = json!({
         "get": {
             "operationId": format!("get{}", of.name),

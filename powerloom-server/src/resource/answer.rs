@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use powerloom_core::door::caller::Caller;
 use powerloom_core::door::outcome::Outcome;
+use powerloom_core::record::RecordRow;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -49,6 +50,32 @@ pub(crate) enum Done {
     Gone,
 }
 
+/// Answers what a creation came to, of a resource that is where `at` says.
+pub(crate) async fn created(
+    app: &App,
+    caller: &Caller,
+    outcome: Outcome,
+    at: impl FnOnce(&RecordRow) -> String,
+) -> Result<Response, Failure> {
+    let location = match &outcome {
+        Outcome::Applied(applied) => applied.record.as_deref().map(at),
+        Outcome::Unchanged { .. } | Outcome::Pending { .. } => None,
+    };
+    let mut response = answer(app, caller, outcome, Done::Changed).await?;
+    if let Some(location) = location {
+        set_created(&mut response, &location);
+    }
+    Ok(response)
+}
+
+/// Makes an answer a 201 that says where the new thing is.
+pub(crate) fn set_created(response: &mut Response, location: &str) {
+    *response.status_mut() = StatusCode::CREATED;
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+}
+
 /// Answers what a change of a resource came to.
 pub(crate) async fn answer(
     app: &App,
@@ -70,10 +97,7 @@ pub(crate) async fn answer(
     }
     let mut response = tagged(view, row.meta.version);
     if let (Done::Created(path), true) = (done, applied) {
-        *response.status_mut() = StatusCode::CREATED;
-        if let Ok(location) = HeaderValue::from_str(&format!("{path}/{}", row.meta.id)) {
-            response.headers_mut().insert(header::LOCATION, location);
-        }
+        set_created(&mut response, &format!("{path}/{}", row.meta.id));
     }
     Ok(response)
 }

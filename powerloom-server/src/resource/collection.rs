@@ -22,16 +22,27 @@ use powerloom_core::record::{KindName, RecordRow, ResourceKey};
 use powerloom_core::store::{RecordCursor, RecordQuery};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use utoipa::IntoParams;
 
 /// Which resources a list shows.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
+    /// Only those this OU governs itself.
+    #[param(value_type = Option<Uuid>)]
     pub(crate) ou_id: Option<ResourceId>,
+    /// Only those of this name.
     pub(crate) name: Option<String>,
+    /// Archived ones too.
     pub(crate) archived: Option<bool>,
+    /// Only those of this agent, in the lists that know it.
+    #[param(ignore)]
     pub(crate) agent_id: Option<ResourceId>,
+    /// At most this many: 100.
+    #[param(minimum = 1, maximum = 1000)]
     pub(crate) limit: Option<u16>,
+    /// `next_cursor` of the page before.
     pub(crate) cursor: Option<String>,
 }
 
@@ -50,7 +61,7 @@ pub(crate) fn many(of: &'static Collection) -> MethodRouter<App> {
                     Body(body): Body<Map<String, Value>>| {
             let action = create(&app, &caller, &of.kind, body).await?;
             let outcome = app.loom.submit_with(&caller, action, &terms).await;
-            let outcome = outcome.map_err(|error| flat(&of.kind, error))?;
+            let outcome = outcome.map_err(|error| flat(&app, &of.kind, error))?;
             answer(&app, &caller, outcome, Done::Created(of.path)).await
         },
     )
@@ -89,17 +100,32 @@ pub(crate) fn one(of: &'static Collection) -> MethodRouter<App> {
             let target = ResourceKey { kind: of.kind.clone(), id };
             let mutation = update(&app, &caller, target, expect, body).await?;
             let outcome = app.loom.submit_with(&caller, mutation, &terms).await;
-            let outcome = outcome.map_err(|error| flat(&of.kind, error))?;
+            let outcome = outcome.map_err(|error| flat(&app, &of.kind, error))?;
             answer(&app, &caller, outcome, Done::Changed).await
         },
     )
 }
 
-/// A page of the resources of a kind that the caller may read, by name.
+/// How many resources are looked at for one page, at least: a filter that lets few through does not look at all of them.
+const LOOKED_AT: usize = 10_000;
+
+/// A page of the resources of a kind that the caller may read, by name. With a filter, a page may be shorter than asked
+/// for and yet not be the last.
 pub(crate) async fn list(
     app: &App,
     caller: &Caller,
     kind: &KindName,
+    filter: Filter,
+) -> Result<Json<Page<Value>>, Failure> {
+    list_within(app, caller, kind, filter.agent_id, filter).await
+}
+
+/// The same, only of those that belong to `owner`, if one is named.
+pub(crate) async fn list_within(
+    app: &App,
+    caller: &Caller,
+    kind: &KindName,
+    owner: Option<ResourceId>,
     filter: Filter,
 ) -> Result<Json<Page<Value>>, Failure> {
     let most = limit(filter.limit)?;
@@ -111,26 +137,31 @@ pub(crate) async fn list(
     let kind = Some(kind.clone());
     let mut query =
         RecordQuery { kind, ou: filter.ou_id, archived, after, limit: most, ..RecordQuery::default() };
-    let agent = filter.agent_id.map(|id| ResourceKey { kind: KindName::known("Agent"), id });
-    let wanted = |row: &RecordRow| {
-        filter.name.as_ref().is_none_or(|name| row.meta.name == *name)
-            && agent.as_ref().is_none_or(|agent| row.refs.contains(agent))
-    };
+    let wanted = |row: &RecordRow| filter.name.as_ref().is_none_or(|name| row.meta.name == *name);
     let mut rows: Vec<RecordRow> = Vec::new();
+    let mut looked_at = 0;
     let next_cursor = loop {
-        let page = app.loom.list(caller, &query).await?;
+        let page = match owner {
+            Some(owner) => app.loom.list_belonging(caller, owner, &query).await?,
+            None => app.loom.list(caller, &query).await?,
+        };
         let Some(last) = page.last() else { break None };
         query.after = Some(cursor_of(last));
+        looked_at += page.len();
         rows.extend(page.into_iter().filter(wanted));
         if rows.len() >= most {
             rows.truncate(most);
             break rows.last().map(cursor_of).as_ref().and_then(write_cursor);
         }
+        if looked_at >= LOOKED_AT {
+            break query.after.as_ref().and_then(write_cursor);
+        }
     };
     Ok(Json(Page { items: views(app, caller, &rows).await?, next_cursor }))
 }
 
-fn cursor_of(row: &RecordRow) -> RecordCursor {
+/// Where a list goes on after this row.
+pub(crate) fn cursor_of(row: &RecordRow) -> RecordCursor {
     RecordCursor { kind: row.kind.clone(), name: row.meta.name.clone(), id: row.meta.id }
 }
 

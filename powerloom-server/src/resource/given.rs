@@ -3,15 +3,16 @@
 use crate::app::App;
 use crate::failure::Failure;
 use crate::resource::view::reference_name;
-use crate::resource::wire::{Written, renamed_fields};
+use crate::resource::wire::{Written, plain_name, renamed_fields, wire_name};
 use powerloom_core::door::caller::Caller;
-use powerloom_core::error::Error;
+use powerloom_core::error::{Conflict, Error};
 use powerloom_core::id::ResourceId;
 use powerloom_core::invalid::Invalid;
 use powerloom_core::labels::Labels;
 use powerloom_core::principal::PrincipalRef;
 use powerloom_core::record::KindName;
 use powerloom_core::resource::field::Form;
+use powerloom_core::resource::kind::Kind;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -63,7 +64,12 @@ pub(crate) async fn spec(
             .find(|field| field.form == Form::Principal && reference_name(field.name) == name)
         {
             (written.spec.to_owned(), resolved(app, caller, &name, value).await?)
+        } else if let Some(field) = known.fields().iter().find(|field| plain_name(field.spec) == name) {
+            (field.spec.to_owned(), value)
+        } else if known.manifest() {
+            return Err(unknown_field(known.as_ref(), &name).into());
         } else {
+            // It is not declared by itself, whatever it is made of: the core says so.
             (name.clone(), value)
         };
         if spec.insert(field, value).is_some() {
@@ -73,6 +79,22 @@ pub(crate) async fn spec(
         }
     }
     Ok(spec)
+}
+
+/// Refuses a field the kind does not have.
+fn unknown_field(kind: &dyn Kind, name: &str) -> Invalid {
+    let mut known: Vec<String> = Vec::new();
+    for field in kind.fields() {
+        known.push(wire_name(&kind.name(), field.spec).into_owned());
+        if field.form == Form::Principal {
+            known.push(reference_name(field.name));
+        }
+    }
+    known.push("labels".to_owned());
+    let near =
+        known.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    Invalid::hidden(powerloom_core::invalid::shown(name), format!("one of {}{hint}", known.join(", ")))
 }
 
 async fn owner(app: &App, caller: &Caller, field: &str, value: Value) -> Result<Value, Failure> {
@@ -86,20 +108,42 @@ async fn resolved(app: &App, caller: &Caller, field: &str, value: Value) -> Resu
         let allowed = "a principal such as `user:ada@acme.com`";
         return Err(Invalid::new(field, shown(&value), allowed).into());
     };
-    let written: PrincipalRef = text.parse()?;
+    let written =
+        text.parse::<PrincipalRef>().map_err(|refused| Invalid { field: field.to_owned(), ..refused })?;
     let found = app.loom.principal(caller, &written).await?;
     Ok(Value::String(found.to_string()))
 }
 
 /// Says of a refusal of the core which field of the flat body it is about.
-pub(crate) fn flat(kind: &KindName, error: Error) -> Failure {
-    let Error::Invalid(mut invalid) = error else { return error.into() };
-    if let Some(field) = invalid.field.strip_prefix("spec.") {
-        let (first, rest) = field.split_at(field.find(['.', '[']).unwrap_or(field.len()));
-        let renamed = renamed_fields(kind).iter().find(|to| to.spec == first);
-        invalid.field = format!("{}{rest}", renamed.map_or(first, |to| to.wire));
-    } else if invalid.field == "spec" {
-        invalid.field = "body".to_owned();
+pub(crate) fn flat(app: &App, kind: &KindName, error: Error) -> Failure {
+    match error {
+        Error::Invalid(mut invalid) => {
+            invalid.field = flat_field(app, kind, &invalid.field);
+            invalid.into()
+        }
+        Error::Conflict(Conflict::Immutable { field }) => {
+            Error::from(Conflict::Immutable { field: flat_field(app, kind, &field) }).into()
+        }
+        error => error.into(),
     }
-    invalid.into()
+}
+
+/// What a field of a mutation is called in the flat body.
+fn flat_field(app: &App, kind: &KindName, field: &str) -> String {
+    let known = app.loom.catalogue().kind(kind).map(|kind| kind.fields()).unwrap_or_default();
+    match field {
+        "spec" => return "body".to_owned(),
+        "metadata.name" => return "name".to_owned(),
+        "metadata.ou" => return "ou_id".to_owned(),
+        _ => {}
+    }
+    let (place, inner) = field.split_once('.').unwrap_or(("", field));
+    let (first, rest) = inner.split_at(inner.find(['.', '[']).unwrap_or(inner.len()));
+    let spec = match place {
+        "spec" => first,
+        // The core may name a field as a manifest does.
+        "metadata" => known.iter().find(|field| field.name == first).map_or(first, |field| field.spec),
+        _ => return field.to_owned(),
+    };
+    format!("{}{rest}", wire_name(kind, spec))
 }

@@ -2,12 +2,13 @@
 
 use crate::app::App;
 use crate::failure::Failure;
-use crate::resource::wire::{Written, renamed_fields};
+use crate::resource::wire::{Written, plain_name, renamed_fields};
 use powerloom_core::authz::AuthzSnapshot;
 use powerloom_core::door::caller::Caller;
 use powerloom_core::principal::Principal;
 use powerloom_core::reconcile::state::{SyncState, SyncStatus};
-use powerloom_core::record::RecordRow;
+use powerloom_core::record::{RecordRow, Schema};
+use powerloom_core::resource::api_token::ApiToken;
 use powerloom_core::resource::field::Form;
 use serde_json::{Map, Value, json};
 
@@ -43,23 +44,35 @@ fn view(app: &App, authz: &AuthzSnapshot, row: &RecordRow, sync: Option<&(SyncSt
     out.insert("updated_at".into(), json!(meta.updated_at));
     spec(app, authz, row, &mut out);
     if !row.status.is_null() {
-        out.insert("status".into(), row.status.clone());
+        let mut status = row.status.clone();
+        // What a secret is recognized by is nobody's business.
+        if let (Some(status), true) = (status.as_object_mut(), row.kind == ApiToken::KIND) {
+            status.remove("digest");
+        }
+        out.insert("status".into(), status);
     }
     if let Some((state, status)) = sync {
-        let mut shown = json!(status);
-        if let Some(shown) = shown.as_object_mut() {
-            shown.insert("remote_id".into(), json!(state.remote.as_ref().map(|remote| &remote.id)));
-            shown.insert("attempts".into(), json!(state.attempts));
-            shown.insert("last_error".into(), json!(state.last_error));
-            shown.insert("last_synced_at".into(), json!(state.last_synced_at));
-        }
+        let shown = sync_view(state, status);
         // Row M36: null until it has been pushed.
         if row.kind.as_str() == "Agent" {
             out.insert("cma_agent_id".into(), shown.get("remote_id").cloned().unwrap_or_default());
         }
-        out.insert("sync".into(), shown);
+        out.insert("sync".into(), Value::Object(shown));
     }
     Value::Object(out)
+}
+
+/// Where a resource stands on the runtime.
+pub(crate) fn sync_view(state: &SyncState, status: &SyncStatus) -> Map<String, Value> {
+    let mut shown = match json!(status) {
+        Value::Object(shown) => shown,
+        _ => Map::new(),
+    };
+    shown.insert("remote_id".into(), json!(state.remote.as_ref().map(|remote| &remote.id)));
+    shown.insert("attempts".into(), json!(state.attempts));
+    shown.insert("last_error".into(), json!(state.last_error));
+    shown.insert("last_synced_at".into(), json!(state.last_synced_at));
+    shown
 }
 
 /// The fields of the spec, under their names over REST; principals also as people write them.
@@ -75,7 +88,7 @@ fn spec(app: &App, authz: &AuthzSnapshot, row: &RecordRow, out: &mut Map<String,
             out.insert(reference, json!(authz.written(principal)));
         }
         match renamed.iter().find(|renamed| renamed.spec == name) {
-            None => out.insert(name.clone(), value.clone()),
+            None => out.insert(plain_name(name).into_owned(), value.clone()),
             Some(to) if to.written == Written::OwnerId => {
                 out.insert(to.wire.to_owned(), json!(principal.and_then(|principal| principal.id())))
             }

@@ -1,6 +1,7 @@
 //! Which collections there are, and where a field is called differently over REST than in the record.
 
 use powerloom_core::record::KindName;
+use std::borrow::Cow;
 
 /// How a field of a spec is written over REST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,13 +96,51 @@ pub(crate) static COLLECTIONS: [Collection; 13] = [
     Collection::new("ApprovalPolicy", "/approval-policies", "ApprovalPolicy", "approval policy"),
 ];
 
-/// Skill versions have no routes of this table, but are shown by it.
-static SKILL_VERSION: [Renamed; 1] = [renamed("skill_id", "skill")];
+/// Versions live below their skill and have routes of their own, but are shown by this table.
+pub(crate) static SKILL_VERSIONS: Collection =
+    Collection::new("SkillVersion", "/skills/{id}/versions", "SkillVersion", "version of a skill")
+        .renamed(&[renamed("skill_id", "skill"), renamed("previous_version_id", "previous")])
+        .fixed();
+
+/// What every resource shows; a field of a spec that is called the same is shown, and given, as `spec_<name>`.
+const METADATA: [&str; 15] = [
+    "id",
+    "kind",
+    "name",
+    "ou_id",
+    "ou_path",
+    "version",
+    "generation",
+    "stage",
+    "labels",
+    "created_at",
+    "updated_at",
+    "status",
+    "sync",
+    "path",
+    "warnings",
+];
+
+/// What a field of a spec that has no other name is called.
+pub(crate) fn plain_name(spec: &str) -> Cow<'_, str> {
+    if METADATA.contains(&spec) { Cow::Owned(format!("spec_{spec}")) } else { Cow::Borrowed(spec) }
+}
+
+/// What a field of a spec is called.
+pub(crate) fn wire_name<'n>(kind: &KindName, spec: &'n str) -> Cow<'n, str> {
+    match renamed_fields(kind).iter().find(|renamed| renamed.spec == spec) {
+        Some(renamed) => Cow::Borrowed(renamed.wire),
+        None => plain_name(spec),
+    }
+}
 
 /// The fields of a kind that have another name.
 pub(crate) fn renamed_fields(kind: &KindName) -> &'static [Renamed] {
-    if kind.as_str() == "SkillVersion" {
-        return &SKILL_VERSION;
-    }
-    COLLECTIONS.iter().find(|collection| collection.kind == *kind).map_or(&[], |found| found.renamed)
+    let mut known = std::iter::once(&SKILL_VERSIONS).chain(&COLLECTIONS);
+    known.find(|collection| collection.kind == *kind).map_or(&[], |found| found.renamed)
+}
+
+/// Where resources of a kind are, below the root.
+pub(crate) fn path_of(kind: &KindName) -> Option<&'static str> {
+    COLLECTIONS.iter().find(|collection| collection.kind == *kind).map(|found| found.path)
 }
