@@ -228,7 +228,8 @@ impl<'a> Actor<'a> {
         if skill.status.get("current").is_none_or(Value::is_null) {
             return Ok(());
         }
-        let attach = Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None, expect: None };
+        let attach =
+            Action::AttachSkill { agent: agent.meta.id, skill: skill.meta.id, version: None, expect: None };
         if let Some(row) = self.submit(attach).await? {
             ack(format_args!("update {} {}", row.meta.id, row.meta.version));
         }

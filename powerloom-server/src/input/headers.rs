@@ -52,15 +52,21 @@ pub(crate) struct TermsHeaders {
     #[param(rename = "idempotency-key", min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
     idempotency_key: Option<String>,
     /// Why: percent-encoded UTF-8, 1 to 2000 characters.
-    #[param(rename = "powerloom-justification", min_length = 1, max_length = 2000,
-        pattern = "^[!-$&-~]([\\t -$&-~]|%[2-6][0-9A-Fa-f]|%7[0-9A-Ea-e]|%C[3-9A-Fa-f]%[89ABab][0-9A-Fa-f])*$")]
+    #[param(
+        rename = "powerloom-justification",
+        min_length = 1,
+        max_length = 2000,
+        pattern = "^[!-$&-~]([\\t -$&-~]|%[2-6][0-9A-Fa-f]|%7[0-9A-Ea-e]|%C[3-9A-Fa-f]%[89ABab][0-9A-Fa-f])*$"
+    )]
     justification: Option<String>,
     /// Make a change at once that policies would hold back.
     #[param(rename = "powerloom-break-glass")]
     break_glass: Option<bool>,
     /// The change is a step of this approved plan.
-    #[param(rename = "powerloom-under-plan",
-        pattern = "^(req_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$")]
+    #[param(
+        rename = "powerloom-under-plan",
+        pattern = "^(req_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$"
+    )]
     under_plan: Option<String>,
 }
 
