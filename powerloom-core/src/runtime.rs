@@ -326,6 +326,8 @@ pub enum ToolAnswer {
 pub struct Capabilities {
     /// A session whose turn has ended takes another prompt.
     pub resume: bool,
+    /// Whose models its agents run on, as OpenTelemetry's conventions name them (`gen_ai.provider.name`); empty: not said.
+    pub provider: &'static str,
 }
 
 /// Where agents run.

@@ -7,6 +7,7 @@ pub(crate) mod follow;
 pub(crate) mod options;
 pub(crate) mod run;
 pub(crate) mod settle;
+pub(crate) mod span;
 pub(crate) mod start;
 pub(crate) mod tool;
 pub(crate) mod vault;

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::plane::Plane;
 use crate::runtime::Runtime;
 use crate::session::pump::options::PumpOptions;
+use crate::session::pump::span::{invoke_agent, name_model};
 use crate::session::pump::work::{Pump, Stop};
 use crate::session::record::SessionRecord;
 use crate::session::tool_answers::ToolAnswers;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// Runs the sessions of all organizations on one runtime.
 ///
@@ -158,13 +160,20 @@ impl SessionLoop {
     ) -> impl Future<Output = ()> + Send + 'static {
         let (plane, options) = (self.plane.clone(), self.options.clone());
         let (org, id, fence) = (claimed.org, claimed.id, claimed.fence);
+        let agent = claimed.agent_id;
+        let span = invoke_agent(&claimed, self.runtime.capabilities().provider);
+        let within = span.clone();
         let pump = Pump::new(plane.clone(), self.runtime.clone(), options.clone(), claimed);
-        async move {
+        let work = async move {
+            let pumping = async {
+                name_model(&span, &plane, org, agent).await;
+                pump.run().await
+            };
             let ended = tokio::select! {
                 biased;
                 () = stop.cancelled() => Ok(()),
                 () = keep_lease(&plane, &options, (org, id, fence)) => Err(Stop::Lost),
-                ended = pump.run() => ended,
+                ended = pumping => ended,
             };
             match ended {
                 Err(Stop::Lost) => tracing::warn!(session = %id, fence, "another pump has the session"),
@@ -176,7 +185,8 @@ impl SessionLoop {
                     }
                 }
             }
-        }
+        };
+        work.instrument(within)
     }
 }
 

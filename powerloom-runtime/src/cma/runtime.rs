@@ -73,6 +73,7 @@ impl Runtime for CmaRuntime {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
         capabilities.resume = true;
+        capabilities.provider = "anthropic";
         capabilities
     }
 

@@ -10,6 +10,7 @@ use crate::session::event::{NewEvent, SESSION_ENDED};
 use crate::session::events_digest::EventsDigest;
 use crate::session::frame::frame;
 use crate::session::progress::End;
+use crate::session::pump::span::settled;
 use crate::session::pump::start::{conflict, start_session};
 use crate::session::pump::work::{Pump, Step};
 use crate::session::record::SessionRecord;
@@ -74,6 +75,7 @@ impl Pump {
             |record, digest| Some(AuditWrite { draft: audited(record, &actor, digest(), now), salt }),
         )
         .await?;
+        settled(&last);
         tracing::info!(session = %last.id, status = %end.status, events = last.event_count, "a session has settled");
         self.archive(end.status).await;
         Ok(())
