@@ -68,6 +68,7 @@ pub mod report;
 mod row;
 mod row_view;
 pub mod signer;
+mod signer_file;
 pub mod trust;
 mod verify;
 
