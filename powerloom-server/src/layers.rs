@@ -2,7 +2,9 @@
 
 use crate::app::App;
 use crate::failure::Failure;
+use crate::input::{BREAK_GLASS, IDEMPOTENCY_KEY, JUSTIFICATION, UNDER_PLAN};
 use crate::metrics::Request as Counted;
+use crate::patience::bound_time;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
@@ -13,8 +15,9 @@ use std::any::Any;
 use std::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tracing::Instrument;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 /// The header that names a request, in logs and in answers.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -22,10 +25,14 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 /// Longest request id of a client that is taken over.
 const MAX_REQUEST_ID: usize = 128;
 
-/// Puts the layers around all routes.
+/// Puts the layers around all routes. The last one added is the first a request meets.
 pub(crate) fn around(routes: Router<App>, app: &App) -> Router<App> {
-    let mut routes =
-        routes.layer(CatchPanicLayer::custom(panicked)).layer(from_fn_with_state(app.clone(), observe));
+    let mut routes = routes
+        .layer(from_fn_with_state(app.clone(), bound_time))
+        // A body that stops arriving holds nobody up, on routes without a bound on their time either.
+        .layer(RequestBodyTimeoutLayer::new(app.config.bounds.request_timeout))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(app.clone(), observe));
     if !app.config.cors_origins.is_empty() {
         routes = routes.layer(cors(&app.config.cors_origins));
     }
@@ -33,7 +40,7 @@ pub(crate) fn around(routes: Router<App>, app: &App) -> Router<App> {
 }
 
 fn cors(origins: &[String]) -> CorsLayer {
-    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin_of(origin)).collect();
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
@@ -42,10 +49,28 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::CONTENT_TYPE,
             header::IF_MATCH,
             header::IF_NONE_MATCH,
-            HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static(IDEMPOTENCY_KEY),
+            HeaderName::from_static(JUSTIFICATION),
+            HeaderName::from_static(BREAK_GLASS),
+            HeaderName::from_static(UNDER_PLAN),
             HeaderName::from_static("last-event-id"),
+            REQUEST_ID,
         ])
         .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER, REQUEST_ID])
+}
+
+/// An origin as browsers send it. A wildcard is none: whoever wants one lists the pages that may call.
+fn origin_of(text: &str) -> Option<HeaderValue> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let good = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', ',', ' ', '@']));
+    let value = good.then(|| HeaderValue::from_str(text).ok()).flatten();
+    if value.is_none() {
+        tracing::error!(
+            origin = text,
+            "no page may call from this: it is no origin such as `https://console.acme.com`"
+        );
+    }
+    value
 }
 
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
@@ -74,9 +99,10 @@ async fn observe(State(app): State<App>, request: Request, next: Next) -> Respon
         principal = Empty,
         http.response.status_code = Empty,
     );
-    app.metrics.in_flight.inc();
+    crate::trace_context::adopt(&span, request.headers());
+    let under_way = UnderWay::begin(&app, &span);
     let mut response = next.run(request).instrument(span.clone()).await;
-    app.metrics.in_flight.dec();
+    under_way.answered();
     let status = response.status().as_u16();
     let took = began.elapsed();
     span.record("http.response.status_code", status);
@@ -86,6 +112,33 @@ async fn observe(State(app): State<App>, request: Request, next: Next) -> Respon
     app.metrics.answered(Counted { method, route, status }, took);
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// A request being answered. If its client goes away the handler is dropped, and nobody else would say so.
+struct UnderWay<'a> {
+    app: &'a App,
+    span: &'a Span,
+    answered: bool,
+}
+
+impl<'a> UnderWay<'a> {
+    fn begin(app: &'a App, span: &'a Span) -> Self {
+        app.metrics.in_flight.inc();
+        Self { app, span, answered: false }
+    }
+
+    fn answered(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.app.metrics.in_flight.dec();
+        if !self.answered {
+            self.span.in_scope(|| tracing::info!("the client went away before it was answered"));
+        }
+    }
 }
 
 /// The client's own id of the request, if it is fit for a log, or a new one.
@@ -99,3 +152,6 @@ fn request_id(request: &Request) -> HeaderValue {
         HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,11 +12,17 @@ mod layers;
 mod metrics;
 mod openapi;
 mod page;
+mod patience;
 mod rate_limit;
 mod resource;
 pub mod router;
 mod routes;
+#[cfg(feature = "serve")]
+pub mod server;
+mod trace_context;
 mod upload;
 
 pub use config::{Bounds, Config};
 pub use router::{openapi_document, router};
+#[cfg(feature = "serve")]
+pub use server::{RunningServer, Server, ServerBounds};
