@@ -251,6 +251,40 @@ impl Plane {
         Ok(())
     }
 
+    /// Keeps a key for one request that comes to many changes: whoever comes with it for another is refused (sem. 2.14).
+    pub(crate) async fn reserve(
+        &self,
+        caller: &Caller,
+        word: &str,
+        key: &str,
+        fingerprint: Digest,
+    ) -> Result<()> {
+        let key = format!("{} {word} {key}", caller.principal);
+        for _ in 0..self.limits.attempts {
+            let now = self.now();
+            match self.store.idempotency(caller.org, &key, now).await? {
+                Some(kept) if kept.fingerprint == fingerprint => return Ok(()),
+                Some(_) => return Err(Conflict::IdempotencyMismatch.into()),
+                None => {}
+            }
+            let mut commit = Commit::new(caller.org, now);
+            commit.expect.push(Precondition::IdempotencyFree(key.clone()));
+            commit.write.push(Write::PutIdempotency(IdempotencyRow {
+                key: key.clone(),
+                fingerprint,
+                outcome: serde_json::Value::Null,
+                expires_at: now + self.limits.idempotency_ttl,
+            }));
+            match self.store.commit(commit).await {
+                Ok(_) => return Ok(()),
+                // Somebody was quicker: look whether it was the same request.
+                Err(StoreError::Refused(Refused::Precondition(_))) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Conflict::Busy.into())
+    }
+
     /// Refused attempts are on the chain too (sem. 2.9).
     async fn audit_denial(&self, work: &Work<'_>, detail: serde_json::Value) -> Result<()> {
         let mut commit = Commit::new(work.org.id, work.now);

@@ -25,8 +25,8 @@ pub trait Submit: Send + Sync {
     /// What a refusal is.
     type Error: std::error::Error + Send;
 
-    /// Does one mutation.
-    async fn submit(&self, mutation: Mutation) -> Result<Outcome, Self::Error>;
+    /// Does one mutation of the plan's step at this place, counted from 0. A replacement has two: an archiving and a creation.
+    async fn submit(&self, place: usize, mutation: Mutation) -> Result<Outcome, Self::Error>;
 
     /// The id of the live record of a named kind in an OU.
     async fn find(
@@ -86,11 +86,12 @@ impl ApplyOptions {
 /// # Cancel safety
 /// Dropped early, the steps so far are done and the others are not; planning anew finds what is left.
 pub async fn apply<S: Submit + ?Sized>(plan: &Plan, door: &S, options: ApplyOptions) -> Report {
-    let mut run = Run { door, options, made: BTreeMap::new() };
+    let mut run = Run { door, options, made: BTreeMap::new(), place: 0 };
     let mut report = Report::default();
     let mut done: BTreeSet<&Target> = BTreeSet::new();
     let unfit = unfit(plan, options);
-    for step in &plan.steps {
+    for (place, step) in plan.steps.iter().enumerate() {
+        run.place = place;
         let result = match &unfit {
             Some(refusal) => refusal.clone(),
             None => match step.depends_on.iter().find(|on| !done.contains(on)) {
@@ -135,6 +136,8 @@ struct Run<'a, S: ?Sized> {
     options: ApplyOptions,
     /// The ids of what this run made.
     made: BTreeMap<Target, ResourceId>,
+    /// The place of the step at hand.
+    place: usize,
 }
 
 /// A step ends early with this result.
@@ -236,7 +239,7 @@ impl<S: Submit + ?Sized> Run<'_, S> {
     }
 
     async fn submit(&self, mutation: Mutation) -> Ended<Outcome> {
-        match self.door.submit(mutation).await {
+        match self.door.submit(self.place, mutation).await {
             Ok(Outcome::Pending { request_id }) => Err(StepResult::PendingApproval { request_id }),
             Ok(outcome) => Ok(outcome),
             Err(error) => Err(self.failed(&error)),

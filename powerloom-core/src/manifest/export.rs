@@ -1,6 +1,7 @@
 //! Records back to documents.
 
 use crate::id::OrgId;
+use crate::invalid::Invalid;
 use crate::manifest::live::Live;
 use crate::manifest::wanted::ResolveError;
 use crate::manifest::written::{Names, is_owned, to_manifest};
@@ -8,6 +9,27 @@ use crate::record::RecordRow;
 use crate::resource::catalogue::Catalogue;
 use crate::store::Records;
 use serde_json::Value;
+
+/// Documents as the text of one stream, which [`parse`](crate::manifest::parse()) reads back as the same documents. It may be
+/// longer than a stream that is read may be: it can be cut at any `---` line then.
+///
+/// # Errors
+/// [`Invalid`] for what YAML cannot hold; what [`export`] answers is none of that.
+///
+/// # Examples
+/// ```
+/// use powerloom_core::manifest::to_yaml;
+/// use serde_json::json;
+///
+/// let document = json!({ "kind": "Skill", "metadata": { "name": "no", "ou_path": "/acme" } });
+/// let text = to_yaml(&[document.clone(), document])?;
+/// assert!(text.contains("\n---\n") && text.contains("name: \"no\""), "{text}");
+/// # Ok::<(), powerloom_core::invalid::Invalid>(())
+/// ```
+pub fn to_yaml(documents: &[Value]) -> Result<String, Invalid> {
+    serde_saphyr::to_string_multiple(documents)
+        .map_err(|_| Invalid::hidden("documents", "what YAML can hold"))
+}
 
 /// The documents that would declare these records, in the order of `rows`; applying them changes nothing.
 ///

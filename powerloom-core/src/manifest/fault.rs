@@ -224,6 +224,13 @@ impl ManifestErrors {
         }
     }
 
+    /// Adds what is wrong with another stream.
+    pub(crate) fn extend(&mut self, other: Self) {
+        let room = MAX_FAULTS - self.faults.len().min(MAX_FAULTS);
+        self.more += other.more + other.faults.len().saturating_sub(room);
+        self.faults.extend(other.faults.into_iter().take(room));
+    }
+
     /// `Ok(())` if nothing is wrong, else all of it, sorted.
     pub(crate) fn into_result(mut self) -> Result<(), Self> {
         if self.faults.is_empty() {

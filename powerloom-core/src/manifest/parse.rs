@@ -59,3 +59,34 @@ pub fn parse(
     envelope.errors.into_result()?;
     Ok(Parsed { documents, warnings: envelope.warnings })
 }
+
+/// Reads several streams as one set, each by its name and its text. Each is bounded as [`parse`] bounds one.
+///
+/// # Errors
+/// [`ManifestErrors`] with the faults of all streams together, at most
+/// [`MAX_FAULTS`](crate::manifest::fault::MAX_FAULTS) of them, stream by stream.
+///
+/// # Examples
+/// ```
+/// use powerloom_core::manifest::{ParseMode, parse_all};
+/// use powerloom_core::resource::catalogue::Catalogue;
+///
+/// let streams = [("a.yaml", "kind: Skil"), ("b.yaml", "kind: Agnt")];
+/// let errors = parse_all(streams, ParseMode::Lenient, &Catalogue::default()).unwrap_err();
+/// let places: Vec<String> = errors.faults.iter().map(|fault| fault.at.to_string()).collect();
+/// assert_eq!(places, ["a.yaml:1:7", "b.yaml:1:7"]);
+/// ```
+pub fn parse_all<'a>(
+    streams: impl IntoIterator<Item = (&'a str, &'a str)>,
+    mode: ParseMode,
+    catalogue: &Catalogue,
+) -> Result<Parsed, ManifestErrors> {
+    let (mut all, mut errors) = (Parsed::default(), ManifestErrors::default());
+    for (source, text) in streams {
+        match parse(source, text, mode, catalogue) {
+            Ok(parsed) => all = all.and(parsed),
+            Err(found) => errors.extend(found),
+        }
+    }
+    if errors.faults.is_empty() { Ok(all) } else { Err(errors) }
+}

@@ -2,6 +2,7 @@
 
 use crate::approval::ApprovalId;
 use crate::control_plane::ControlPlane;
+use crate::digest::Digest;
 use crate::door::caller::Caller;
 use crate::door::mutation::{Action, Mutation};
 use crate::door::outcome::Outcome;
@@ -9,13 +10,15 @@ use crate::door::submit::SubmitOptions;
 use crate::error::Error;
 use crate::error_kind::ErrorKind;
 use crate::id::ResourceId;
-use crate::manifest::apply::Submit;
+use crate::invalid::Invalid;
+use crate::manifest::apply::{ApplyOptions, Submit, apply};
 use crate::manifest::diff::plan_as;
 use crate::manifest::document::Document;
 use crate::manifest::export::export_as;
 use crate::manifest::forecast::Forecaster;
-use crate::manifest::plan::Plan;
+use crate::manifest::plan::{PLAN_VERSION, Plan};
 use crate::manifest::prune::{self, strays};
+use crate::manifest::report::Report;
 use crate::manifest::resolve::{find, named};
 use crate::manifest::set::SetOptions;
 use crate::manifest::sight::Sight;
@@ -34,6 +37,8 @@ pub struct Through<'a> {
     caller: &'a Caller,
     patience: Duration,
     under: Option<ApprovalId>,
+    justification: Option<&'a str>,
+    key: Option<&'a str>,
 }
 
 /// How long a replacement waits for the old one to let go of its name, unless said otherwise.
@@ -46,7 +51,7 @@ impl<'a> Through<'a> {
     /// The door of `control_plane`, for `caller`.
     #[must_use]
     pub const fn new(control_plane: &'a ControlPlane, caller: &'a Caller) -> Self {
-        Self { control_plane, caller, patience: PATIENCE, under: None }
+        Self { control_plane, caller, patience: PATIENCE, under: None, justification: None, key: None }
     }
 
     /// How long a replacement waits until the reconciler has archived the old one on the runtime: 30 seconds unless
@@ -62,6 +67,69 @@ impl<'a> Through<'a> {
     pub const fn under(mut self, plan: ApprovalId) -> Self {
         self.under = Some(plan);
         self
+    }
+
+    /// Says of every step why it is made, as [`SubmitOptions::justification`] does: what a policy of mode
+    /// `require_justification` wants to know.
+    #[must_use]
+    pub const fn justification(mut self, why: &'a str) -> Self {
+        self.justification = Some(why);
+        self
+    }
+
+    /// Makes an application that is sent again answer what it answered: each step has a key of its own, which is made of this
+    /// one and of the step's place in the plan (see [`SubmitOptions::idempotency_key`]). What was refused, or not tried, is
+    /// tried again. Only [`apply`](Self::apply) keeps the key for this one plan.
+    #[must_use]
+    pub const fn idempotency_key(mut self, key: &'a str) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Carries a plan out, as [`apply`](crate::manifest::apply()) does, if it is fit to be carried out at all.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a plan of another version or organization, or of another digest than the options expect, and for a
+    /// key or justification out of bounds; `idempotency_mismatch` for a key that was used for another plan. Then no step was tried; what becomes of the steps is in the report.
+    ///
+    /// # Cancel safety
+    /// As [`apply`](crate::manifest::apply()): every step is made or not.
+    pub async fn apply(&self, plan: &Plan, options: ApplyOptions) -> Result<Report, Error> {
+        if plan.v != PLAN_VERSION {
+            return Err(Invalid::new("plan.v", plan.v, format!("{PLAN_VERSION}: plan again")).into());
+        }
+        if plan.org != self.caller.org {
+            return Err(Invalid::hidden("plan.org", "the organization of whoever applies it").into());
+        }
+        if let Some(expected) = options.digest {
+            let found = plan.digest()?;
+            if found != expected {
+                let allowed = format!("that of the plan, which is {found}: it is another one");
+                return Err(Invalid::new("digest", expected, allowed).into());
+            }
+        }
+        let mut whole = self.options(0);
+        whole.idempotency_key = self.key.map(str::to_owned);
+        whole.validate()?;
+        if let Some(key) = self.key {
+            self.control_plane.plane.reserve(self.caller, "apply_plan", key, plan.digest()?).await?;
+        }
+        Ok(apply(plan, self, options).await)
+    }
+
+    /// How the step at this place is submitted.
+    fn options(&self, place: usize) -> SubmitOptions {
+        let own = |key: &str| {
+            // A digest, so that it is never too long, and is nobody's key for something else.
+            let parts = [b"powerloom/step/v1\n".as_slice(), key.as_bytes()];
+            format!("{}/{place}", Digest::of_parts(&parts))
+        };
+        SubmitOptions {
+            idempotency_key: self.key.map(own),
+            justification: self.justification.map(str::to_owned),
+            under: self.under,
+            ..SubmitOptions::default()
+        }
     }
 
     /// Asks for a whole plan at once: the policies its steps will meet make one request, and its approvers sign the plan's
@@ -253,9 +321,8 @@ impl PlanError {
 impl Submit for Through<'_> {
     type Error = Error;
 
-    async fn submit(&self, mutation: Mutation) -> Result<Outcome, Error> {
-        let options = SubmitOptions { under: self.under, ..SubmitOptions::default() };
-        self.control_plane.submit_with(self.caller, mutation, &options).await
+    async fn submit(&self, place: usize, mutation: Mutation) -> Result<Outcome, Error> {
+        self.control_plane.submit_with(self.caller, mutation, &self.options(place)).await
     }
 
     async fn find(&self, kind: &KindName, ou: ResourceId, name: &str) -> Result<Option<ResourceId>, Error> {

@@ -21,5 +21,6 @@ mod round;
 mod saved;
 mod schema;
 mod sets;
+mod terms;
 mod through;
 mod world;

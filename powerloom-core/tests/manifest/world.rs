@@ -329,7 +329,7 @@ impl std::error::Error for Refusal {}
 impl Submit for World {
     type Error = Refusal;
 
-    async fn submit(&self, mutation: Mutation) -> Result<Outcome, Refusal> {
+    async fn submit(&self, _place: usize, mutation: Mutation) -> Result<Outcome, Refusal> {
         self.state.lock().unwrap().submitted.push(mutation.clone());
         self.act(mutation.action)
     }
