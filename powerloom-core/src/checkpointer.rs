@@ -1,8 +1,10 @@
 //! Signing checkpoints of a growing log and bringing them to where its writers cannot reach (sem. 2.9).
 
+mod asked;
 mod failure;
 mod options;
 
+pub use asked::Anchored;
 pub use failure::{AnchorFailure, CheckpointError};
 pub use options::CheckpointerBuilder;
 

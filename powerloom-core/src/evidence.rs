@@ -10,7 +10,7 @@ use crate::authz::AuthzSnapshot;
 use crate::control_plane::ControlPlane;
 use crate::door::authorizer::AccessRequest;
 use crate::door::caller::Caller;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::ResourceId;
 use crate::permission::Permission;
 use std::collections::BTreeSet;
@@ -73,6 +73,17 @@ impl ControlPlane {
             }
         }
         Ok(entries)
+    }
+
+    /// One audit entry, by its place in the chain. With `ou`, as [`audit`](Self::audit) shows it to whoever asks for that OU.
+    ///
+    /// # Errors
+    /// As [`audit`](Self::audit); [`Error::NotFound`] if there is no such entry, or none that touches that OU.
+    pub async fn audit_entry(&self, caller: &Caller, seq: u64, ou: Option<ResourceId>) -> Result<AuditEntry> {
+        let query =
+            AuditQuery { ou, from_seq: Some(seq), to_seq: Some(seq), limit: 1, ..AuditQuery::default() };
+        let found = self.audit(caller, &query).await?.into_iter().next();
+        found.ok_or_else(|| Error::not_found("audit entry", seq))
     }
 }
 

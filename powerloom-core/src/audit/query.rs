@@ -75,13 +75,23 @@ impl Default for AuditQuery {
 }
 
 impl AuditQuery {
-    /// Refuses a limit that is out of bounds, and a depth below nothing.
+    /// Refuses a limit that is out of bounds, a depth below nothing, and a range that ends before it begins.
     ///
     /// # Errors
-    /// A limit of 0 or above [`MAX_AUDIT_LIMIT`]; a `depth` without an `ou`.
+    /// A limit of 0 or above [`MAX_AUDIT_LIMIT`]; a `depth` without an `ou`; a `from_seq` above `to_seq`, a `from` after `to`.
     pub fn validate(&self) -> Result<(), Invalid> {
         if let (Some(depth), None) = (self.depth, self.ou) {
             return Err(Invalid::new("depth", depth, "only together with `ou`"));
+        }
+        if let (Some(first), Some(last)) = (self.from_seq, self.to_seq)
+            && first > last
+        {
+            return Err(Invalid::new("from_seq", first, format!("at most `to_seq`, which is {last}")));
+        }
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from > to
+        {
+            return Err(Invalid::new("from", from, format!("no later than `to`, which is {to}")));
         }
         if (1..=MAX_AUDIT_LIMIT).contains(&self.limit) {
             return Ok(());
@@ -166,6 +176,15 @@ mod tests {
         }
         let deep = AuditQuery { depth: Some(1), ..AuditQuery::default() };
         assert_eq!(deep.validate().unwrap_err().field, "depth");
+        for (range, field) in [
+            (r#"{"from_seq":2,"to_seq":1}"#, Some("from_seq")),
+            (r#"{"from_seq":2,"to_seq":2}"#, None),
+            (r#"{"from":"2025-01-02T00:00:00Z","to":"2025-01-01T00:00:00Z"}"#, Some("from")),
+            (r#"{"from":"2025-01-01T00:00:00Z","to":"2025-01-01T00:00:00Z"}"#, None),
+        ] {
+            let query: AuditQuery = serde_json::from_str(range).unwrap();
+            assert_eq!(query.validate().err().map(|invalid| invalid.field).as_deref(), field, "{range}");
+        }
         assert!(
             serde_json::from_str::<AuditQuery>(r#"{"ous":[]}"#).is_err(),
             "what a store filters by is not input"

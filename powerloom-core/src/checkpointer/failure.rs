@@ -4,6 +4,7 @@ use crate::anchor::AnchorError;
 use crate::audit::Break;
 use crate::audit::signer::SignError;
 use crate::audit::trust::{Contradiction, NoteRefused};
+use crate::error::Error;
 use crate::error_kind::ErrorKind;
 use crate::invalid::Invalid;
 use crate::log_tree::Unfollowed;
@@ -35,6 +36,9 @@ pub enum AnchorFailure {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
+    /// Whoever asks may not, or cannot be asked about now.
+    #[error(transparent)]
+    Refused(#[from] Box<Error>),
     /// The chain is broken.
     #[error("no checkpoint is signed")]
     Broken(#[from] Break),
@@ -72,6 +76,7 @@ impl CheckpointError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
+            Self::Refused(error) => error.kind(),
             Self::Broken(_) | Self::Contradicted { .. } => ErrorKind::Corrupt,
             Self::Unread { .. } | Self::Sign(_) => ErrorKind::Unavailable,
             Self::Store(error) => error.kind(),

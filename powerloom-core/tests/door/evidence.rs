@@ -350,3 +350,51 @@ async fn proofs_follow_the_log() {
         assert!(matches!(w.cp.prove_consistency(&w.admin, from, to).await, Err(Error::Invalid(_))));
     }
 }
+
+/// Sem. 2.9: who may have a checkpoint made, and who may look at what is kept.
+#[tokio::test]
+async fn a_caller_has_a_checkpoint_made_and_looks_at_what_is_kept() {
+    let w = world().await;
+    let other = w.cp.bootstrap(&"other".parse().unwrap(), &"admin@other.com".parse().unwrap()).await.unwrap();
+    let foreign = other.admin_caller();
+    let (_, exporter) = w.holder(w.root(), "exporter", &["audit:export"]).await;
+    let (_, verifier) = w.holder(w.root(), "verifier", &["audit:verify"]).await;
+    let (shelf, down) = (Shelf::new("shelf"), Shelf::new("down"));
+    let blind = Shelf::of("blind", AnchorAccess::WriteOnly);
+    let mut checkpointer =
+        builder(&w).anchor(shelf.clone()).anchor(down.clone()).anchor(blind).build().unwrap();
+    for stranger in [&verifier, &foreign] {
+        let refused = checkpointer.checkpoint_as(stranger).await.unwrap_err();
+        assert!(matches!(refused, CheckpointError::Refused(_)), "{refused}");
+    }
+    assert!(matches!(checkpointer.anchored(&exporter).await, Err(Error::Denied(_))));
+    assert!(matches!(checkpointer.anchored(&foreign).await, Err(Error::NotFound { .. })));
+    assert_eq!(shelf.size(), 0, "nothing was signed for any of them");
+
+    down.set_down(true);
+    let made = checkpointer.checkpoint_as(&exporter).await.unwrap().unwrap();
+    assert_eq!(made.published, ["shelf", "blind"]);
+    let kept = checkpointer.anchored(&verifier).await.unwrap();
+    let [on_shelf, on_down, on_blind] = kept.as_slice() else { panic!("{kept:?}") };
+    let (checkpoint, note) = on_shelf.newest.as_ref().unwrap().as_ref().unwrap();
+    assert_eq!((checkpoint, note), (&made.checkpoint, &made.note));
+    assert!(matches!(on_down.newest, Err(AnchorFailure::Anchor { .. })));
+    assert_eq!((on_blind.access, on_blind.newest.as_ref().unwrap()), (AnchorAccess::WriteOnly, &None));
+}
+
+/// Rows M40 to M43: one entry, as its reader may see it.
+#[tokio::test]
+async fn one_entry_is_read_by_its_place() {
+    let w = world().await;
+    let eng = w.ou(w.root(), "eng").await;
+    w.ou(eng, "core").await;
+    let (_, local) = w.user(eng, "local@acme.com").await;
+    w.bind(&local.principal, "Auditor", eng).await;
+    assert_eq!(w.cp.audit_entry(&w.admin, 3, None).await.unwrap().row.seq, 3);
+    assert!(matches!(w.cp.audit_entry(&local, 3, None).await, Err(Error::Denied(_))));
+    assert_eq!(w.cp.audit_entry(&local, 3, Some(eng)).await.unwrap().row.verb, "ou.create");
+    assert!(matches!(w.cp.audit_entry(&local, 1, Some(eng)).await, Err(Error::NotFound { .. })));
+    for seq in [0, 99, u64::MAX] {
+        assert!(matches!(w.cp.audit_entry(&w.admin, seq, None).await, Err(Error::NotFound { .. })), "{seq}");
+    }
+}
