@@ -10,6 +10,7 @@ mod failure;
 mod input;
 mod layers;
 mod metrics;
+mod no_query;
 mod openapi;
 mod page;
 mod patience;

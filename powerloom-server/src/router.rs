@@ -5,6 +5,7 @@ use crate::authenticate::authenticate;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::layers;
+use crate::no_query::{NoQuery, refuse_query};
 use crate::openapi::{self, Document};
 use crate::resource::collection::{many, one};
 use crate::resource::wire::COLLECTIONS;
@@ -26,7 +27,9 @@ use utoipa_axum::router::OpenApiRouter;
 pub fn router(loom: ControlPlane, config: Config, stopping: CancellationToken) -> Router {
     let app = App::new(loom, config, stopping);
     let (anonymous, governed, document) = assemble(&app);
-    let governed = governed.route_layer(from_fn_with_state(app.clone(), authenticate));
+    let governed = governed
+        .route_layer(from_fn_with_state(NoQuery::of(&document), refuse_query))
+        .route_layer(from_fn_with_state(app.clone(), authenticate));
     let routes = anonymous.merge(governed).merge(openapi::route(document));
     let routes = routes.fallback(unknown_path).method_not_allowed_fallback(unknown_method);
     layers::around(routes, &app).with_state(app)

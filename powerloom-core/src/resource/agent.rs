@@ -170,6 +170,7 @@ impl Declared for Agent {
                 return Err(Invalid::new(format!("skills[{index}]"), attached.skill, "each skill once"));
             }
         }
+        seen.clear();
         for (index, server) in spec.mcp_servers.iter().enumerate() {
             if !seen.insert(*server) {
                 return Err(Invalid::new(format!("mcp_servers[{index}]"), server, "each MCP server once"));

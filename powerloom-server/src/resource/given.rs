@@ -47,6 +47,14 @@ pub(crate) async fn spec(
     body: Map<String, Value>,
 ) -> Result<Map<String, Value>, Failure> {
     let known = app.loom.catalogue().kind(kind)?;
+    // Before anybody is looked for.
+    for field in known.fields().iter().filter(|field| field.form == Form::Principal) {
+        let reference = reference_name(field.name);
+        if body.contains_key(&reference) && body.contains_key(wire_name(kind, field.spec).as_ref()) {
+            let allowed = "either the id or the written form of a principal, not both";
+            return Err(Invalid::hidden(reference, allowed).into());
+        }
+    }
     let mut spec = Map::new();
     for (name, value) in body {
         let (field, value) = if let Some(renamed) = renamed_fields(kind).iter().find(|to| to.wire == name) {
@@ -72,11 +80,7 @@ pub(crate) async fn spec(
             // It is not declared by itself, whatever it is made of: the core says so.
             (name.clone(), value)
         };
-        if spec.insert(field, value).is_some() {
-            return Err(
-                Invalid::hidden(name, "either the id or the written form of a principal, not both").into()
-            );
-        }
+        spec.insert(field, value);
     }
     Ok(spec)
 }

@@ -9,4 +9,19 @@
 )]
 
 mod agents;
+mod attachments;
+mod bad_input;
+mod contract;
+mod credentials;
+mod forbidden;
+mod groups;
+mod isolation;
+mod mcp;
+mod ous;
+mod resources;
+mod samples;
+mod schema;
+mod skills;
+mod sync;
+mod terms;
 mod world;

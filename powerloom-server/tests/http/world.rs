@@ -109,12 +109,23 @@ impl World {
         self.client.request(method, format!("{}{path}", self.url))
     }
 
+    /// The answer, which is one that the OpenAPI document describes.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
+        let request = request.build().unwrap();
+        let (method, path) = (request.method().to_string(), request.url().path().to_owned());
+        let response = self.client.execute(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or_default();
-        Answer { status, headers, text, body }
+        let answer = Answer { status, headers, text, body };
+        let document = crate::contract::document(&self.loom);
+        crate::contract::check(document, &method, &path, status, answer.header("content-type"), &answer.text);
+        answer
+    }
+
+    /// How many changes, refusals included, the trail of acme tells of.
+    pub async fn trail(&self) -> u64 {
+        self.loom.store().audit_head(self.acme.id).await.unwrap().seq
     }
 
     /// As acme's administrator.

@@ -56,10 +56,9 @@ pub(crate) fn given(kind: &KindName, field: &Field) -> Value {
         Form::Skills => {
             json!({ "type": "array", "maxItems": MAX_SKILLS, "uniqueItems": true, "items": skill() })
         }
-        Form::Permissions => {
-            let least = u8::from(kind.as_str() == "Role");
-            json!({ "type": "array", "minItems": least, "maxItems": 256, "items": component("PermissionPattern") })
-        }
+        Form::Permissions if kind.as_str() == "Role" => json!({
+            "type": "array", "minItems": 1, "maxItems": 256, "items": component("PermissionPattern"),
+        }),
         Form::Approvers => {
             json!({ "type": "array", "maxItems": MAX_APPROVERS, "uniqueItems": true, "items": stated::<Approver>() })
         }
