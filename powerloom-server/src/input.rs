@@ -13,3 +13,23 @@ pub(crate) use headers::{
 };
 pub(crate) use path::At;
 pub(crate) use query::Params;
+
+/// Longest text of a parser that is passed on, in characters: it may quote what it was given.
+const PASSED_ON: usize = 300;
+
+/// What a parser says, cut short and with control characters escaped.
+fn said(text: &impl ToString) -> String {
+    let text = text.to_string();
+    let mut said: String = text
+        .chars()
+        .take(PASSED_ON)
+        .flat_map(|c| {
+            let plain = (!c.is_control()).then_some(c);
+            plain.into_iter().chain(plain.is_none().then(|| c.escape_default()).into_iter().flatten())
+        })
+        .collect();
+    if text.chars().nth(PASSED_ON).is_some() {
+        said.push('…');
+    }
+    said
+}

@@ -3,11 +3,12 @@
 use crate::app::App;
 use crate::failure::Failure;
 use crate::input::json::Unambiguous;
+use crate::input::said;
 use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use powerloom_core::invalid::Invalid;
+use powerloom_core::invalid::{Invalid, shown};
 use serde::de::{DeserializeOwned, DeserializeSeed};
 use std::error::Error as _;
 
@@ -25,7 +26,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
         let found = media_type(request.headers());
         if !is_json(found.as_deref()) {
-            let found = powerloom_core::invalid::shown(&found.unwrap_or_default());
+            let found = shown(&found.unwrap_or_default());
             return Err(Failure::MediaType { found, allowed: "`application/json`" });
         }
         let bytes = read_body(request.into_body(), app.config.bounds.body_bytes).await?;
@@ -62,8 +63,8 @@ pub(crate) fn is_json(media_type: Option<&str>) -> bool {
 /// Reads JSON as `T`: nothing twice, nothing after it.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     let refused = |path: String, error: &serde_json::Error| {
-        let field = if path == "." { "body".to_owned() } else { path };
-        Invalid::hidden(field, format!("what the schema says: {error}"))
+        let field = if path == "." { "body".to_owned() } else { shown(&path) };
+        Invalid::hidden(field, format!("what the schema says: {}", said(error)))
     };
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Unambiguous.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));

@@ -1,10 +1,11 @@
 //! The query of a request.
 
 use crate::failure::Failure;
+use crate::input::said;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
-use powerloom_core::invalid::Invalid;
+use powerloom_core::invalid::{Invalid, shown};
 use serde::de::DeserializeOwned;
 use std::error::Error;
 
@@ -29,13 +30,13 @@ fn refused(rejection: &QueryRejection) -> Invalid {
     while let Some(error) = cause {
         if let Some(located) = error.downcast_ref::<serde_path_to_error::Error<serde::de::value::Error>>() {
             let path = located.path().to_string();
-            let field = if path == "." { "query".to_owned() } else { path };
+            let field = if path == "." { "query".to_owned() } else { shown(&path) };
             return Invalid::hidden(
                 field,
-                format!("known parameters of the right form: {}", located.inner()),
+                format!("known parameters of the right form: {}", said(located.inner())),
             );
         }
         cause = error.source();
     }
-    Invalid::hidden("query", format!("known parameters of the right form: {}", rejection.body_text()))
+    Invalid::hidden("query", format!("known parameters of the right form: {}", said(&rejection.body_text())))
 }
