@@ -20,14 +20,10 @@ const PASSED_ON: usize = 300;
 /// What a parser says, cut short and with control characters escaped.
 fn said(text: &impl ToString) -> String {
     let text = text.to_string();
-    let mut said: String = text
-        .chars()
-        .take(PASSED_ON)
-        .flat_map(|c| {
-            let plain = (!c.is_control()).then_some(c);
-            plain.into_iter().chain(plain.is_none().then(|| c.escape_default()).into_iter().flatten())
-        })
-        .collect();
+    let mut said = String::new();
+    for c in text.chars().take(PASSED_ON) {
+        if c.is_control() { said.extend(c.escape_default()) } else { said.push(c) }
+    }
     if text.chars().nth(PASSED_ON).is_some() {
         said.push('…');
     }
