@@ -5,18 +5,21 @@
 //!
 //! | question | answer |
 //! |---|---|
+//! | may somebody do something | [`Answers::check`]: the decision |
 //! | why may, or may not, somebody do something | [`Answers::why`]: the decision, and what is missing |
 //! | who can do something | [`Answers::list_subjects`] |
 //! | what can somebody do | [`Answers::list_permissions`] |
 //! | what would a change do | [`Answers::what_if`] |
 //! | who could, when | [`Answers::as_of`], [`Answers::history_of`] |
 //!
-//! The first three are answered from the snapshot in memory, at most [`Limits::authz_staleness`] old: that is the whole
+//! The first four are answered from the snapshot in memory, at most [`Limits::authz_staleness`] old: that is the whole
 //! staleness of a read, also on another replica (row R3 of the reliability list). A change is never made by it.
 //!
 //! [`Limits::authz_staleness`]: crate::limits::Limits::authz_staleness
 
+mod about;
 mod as_of;
+mod check;
 mod difference;
 mod history;
 mod overlay;
@@ -27,6 +30,7 @@ mod what;
 mod what_if;
 mod why;
 
+pub use about::About;
 pub use as_of::{AsOf, GivenBy, Judged};
 pub use difference::Changed;
 pub use history::{History, Interval, Turn};
@@ -43,7 +47,7 @@ use crate::door::caller::Caller;
 use crate::error::{Error, Result};
 use crate::id::ResourceId;
 use crate::permission::Permission;
-use crate::principal::{Principal, PrincipalRef};
+use crate::principal::Principal;
 use std::sync::Arc;
 
 /// Most rows one answer has.
@@ -65,15 +69,11 @@ impl ControlPlane {
 }
 
 impl Answers<'_> {
-    /// A snapshot that knows `ou` and `principal`, if they exist.
-    async fn snapshot(
-        &self,
-        principal: Option<&PrincipalRef>,
-        ou: Option<ResourceId>,
-    ) -> Result<Arc<AuthzSnapshot>> {
+    /// A snapshot that knows `ou` and `who`, if they exist.
+    async fn snapshot(&self, who: Option<About<'_>>, ou: Option<ResourceId>) -> Result<Arc<AuthzSnapshot>> {
         let org = self.caller.org;
         let snapshot = self.cp.authz(org).await?;
-        let lacks = principal.is_some_and(|who| snapshot.resolve(who).is_none())
+        let lacks = who.is_some_and(|who| !who.is_known(self.caller, &snapshot))
             || ou.is_some_and(|ou| snapshot.ou_path(ou).is_none());
         if lacks && self.cp.plane.catch_up(org, self.cp.plane.now()).await? {
             return self.cp.authz(org).await;
@@ -87,6 +87,21 @@ impl Answers<'_> {
         self.cp.plane.decide(snapshot, &request)
     }
 
+    /// Decides about anybody: about the caller with whatever narrows its token.
+    fn judge(
+        &self,
+        snapshot: &AuthzSnapshot,
+        who: &Principal,
+        permission: Permission,
+        ou: ResourceId,
+    ) -> Decision {
+        if *who == self.caller.principal {
+            self.decide(snapshot, permission, ou)
+        } else {
+            snapshot.decide(who, permission, ou, self.cp.plane.now())
+        }
+    }
+
     fn may(&self, snapshot: &AuthzSnapshot, permission: Permission, ou: ResourceId) -> bool {
         self.decide(snapshot, permission, ou).is_allowed()
     }
@@ -98,11 +113,11 @@ impl Answers<'_> {
 
     /// Resolves whom is asked about: oneself always, others only with `binding:read` at `ou`, judged first: whether
     /// somebody exists is not for everybody to know.
-    fn about(&self, snapshot: &AuthzSnapshot, principal: &PrincipalRef, ou: ResourceId) -> Result<Principal> {
-        let who = snapshot.resolve(principal);
-        if who.as_ref() != Some(&self.caller.principal) {
+    fn about(&self, snapshot: &AuthzSnapshot, who: About<'_>, ou: ResourceId) -> Result<Principal> {
+        let found = who.resolve(self.caller, snapshot);
+        if found.as_ref() != Some(&self.caller.principal) {
             self.require(snapshot, Permission::BINDING_READ, ou)?;
         }
-        who.ok_or_else(|| Error::not_found("principal", principal))
+        found.ok_or_else(|| who.unknown(self.caller))
     }
 }

@@ -1,7 +1,7 @@
 //! How it was: the authorization at a position of the audit chain, reconstructed from it.
 
-use crate::answers::Answers;
 use crate::answers::undo::{DECIDING, Past, matters};
+use crate::answers::{About, Answers};
 use crate::audit::{AuditEntry, AuditHead, AuditQuery, Verifier};
 use crate::authz::{AuthzSnapshot, Decision};
 use crate::clock::Timestamp;
@@ -9,7 +9,7 @@ use crate::error::{Conflict, Error, Result};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
 use crate::permission::Permission;
-use crate::principal::{Principal, PrincipalRef};
+use crate::principal::Principal;
 use crate::record::{RecordRow, ResourceKey, Schema};
 use crate::resource::role_binding::RoleBinding;
 use crate::store::{MAX_PAGE, RecordCursor, RecordQuery, StoreError};
@@ -103,6 +103,7 @@ impl Answers<'_> {
     /// use powerloom_core::control_plane::ControlPlane;
     /// use powerloom_core::door::mutation::Action;
     /// use powerloom_core::permission::Permission;
+    /// use powerloom_core::principal::PrincipalRef;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -115,7 +116,7 @@ impl Answers<'_> {
     /// let bind = Action::Create { kind: "RoleBinding".parse()?, ou: Some(acme.root_ou), name: None, spec };
     /// loom.submit(&admin, bind).await?;
     ///
-    /// let ci = "service:ci".parse()?;
+    /// let ci: PrincipalRef = "service:ci".parse()?;
     /// let answers = loom.answers(&admin);
     /// let then = answers.decide_as_of(before, &ci, Permission::AGENT_INVOKE, acme.root_ou).await?;
     /// assert!(!then.decision.is_allowed());
@@ -143,13 +144,13 @@ impl Answers<'_> {
     pub async fn decide_as_of(
         &self,
         seq: u64,
-        principal: &PrincipalRef,
+        who: impl Into<About<'_>>,
         permission: Permission,
         ou: ResourceId,
     ) -> Result<Judged> {
+        let who = who.into();
         let past = self.as_of(seq).await?;
-        let who = past.snapshot.resolve(principal);
-        let who = who.ok_or_else(|| Error::not_found("principal", principal))?;
+        let who = who.resolve(self.caller, &past.snapshot).ok_or_else(|| who.unknown(self.caller))?;
         let decision = past.decide(&who, permission, ou);
         let mut given_by = Vec::new();
         for binding in decision.bindings.iter().filter_map(|binding| binding.binding) {

@@ -1,7 +1,7 @@
 //! Since when, and until when: how one decision changed over the audit chain.
 
-use crate::answers::Answers;
 use crate::answers::undo::Past;
+use crate::answers::{About, Answers};
 use crate::authz::{AuthzSnapshot, Decision};
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -60,8 +60,10 @@ pub enum Turn {
 }
 
 impl Answers<'_> {
-    /// Tells since when `principal` may, or may not, do `permission` at `ou`, from audit entry `from_seq` on: each
+    /// Tells since when `who` may, or may not, do `permission` at `ou`, from audit entry `from_seq` on: each
     /// stretch with the entry, or the expiry, that began and ended it.
+    ///
+    /// By name it is whoever is called so now; by id it may be somebody who is gone.
     ///
     /// It looks at up to 1000 changes of authorization, one snapshot compiled for each.
     ///
@@ -70,6 +72,7 @@ impl Answers<'_> {
     ///
     /// # Examples
     /// ```
+    /// use powerloom_core::answers::About;
     /// use powerloom_core::control_plane::ControlPlane;
     /// use powerloom_core::permission::Permission;
     ///
@@ -78,8 +81,8 @@ impl Answers<'_> {
     /// let loom = ControlPlane::builder(powerloom_store::open("memory:").await?).build();
     /// let acme = loom.bootstrap(&"acme".parse()?, &"admin@acme.com".parse()?).await?;
     /// let admin = acme.admin_caller();
-    /// let me = admin.principal.clone();
-    /// let history = loom.answers(&admin).history_of(&me, Permission::AGENT_READ, acme.root_ou, 1).await?;
+    /// let answers = loom.answers(&admin);
+    /// let history = answers.history_of(About::Caller, Permission::AGENT_READ, acme.root_ou, 1).await?;
     /// assert_eq!(history.intervals.len(), 1);
     /// assert!(history.intervals[0].decision.is_allowed() && history.intervals[0].until.is_none());
     /// # Ok(())
@@ -87,12 +90,20 @@ impl Answers<'_> {
     /// ```
     pub async fn history_of(
         &self,
-        principal: &Principal,
+        who: impl Into<About<'_>>,
         permission: Permission,
         ou: ResourceId,
         from_seq: u64,
     ) -> Result<History> {
+        let who = who.into();
         let read = self.read_since(from_seq).await?;
+        let principal = match who {
+            About::Principal(principal) => principal.clone(),
+            named => {
+                let snapshot = self.snapshot(Some(named), None).await?;
+                named.resolve(self.caller, &snapshot).ok_or_else(|| named.unknown(self.caller))?
+            }
+        };
         if read.since.len() > MAX_TURNS {
             let allowed = format!("an entry with at most {MAX_TURNS} changes of authorization since");
             return Err(Invalid::new("from_seq", from_seq, allowed).into());
@@ -103,7 +114,7 @@ impl Answers<'_> {
         for entry in read.since.iter().rev().chain([&read.first]) {
             let snapshot = past.compile(self.caller.org)?;
             let (seq, at) = (entry.row.seq, entry.row.ts);
-            let asked = Asked { principal, permission, ou };
+            let asked = Asked { principal: &principal, permission, ou };
             stretches.push(asked.between(&past, &snapshot, Turn::Change { seq, at }, end));
             end = at;
             if seq != from_seq {

@@ -1,11 +1,11 @@
 //! What can: all that somebody may do at an OU, by what, and what is withheld.
 
-use crate::answers::Answers;
+use crate::answers::{About, Answers};
 use crate::authz::{Label, Match, Resolution};
 use crate::error::Result;
 use crate::id::ResourceId;
 use crate::permission::Permission;
-use crate::principal::{Principal, PrincipalRef};
+use crate::principal::Principal;
 use serde::Serialize;
 
 /// What somebody may do at an OU.
@@ -39,7 +39,7 @@ pub struct Permitted {
 }
 
 impl Answers<'_> {
-    /// Lists what `principal` may do at `ou` with the bindings that give each, and what is withheld with what withholds it.
+    /// Lists what `who` may do at `ou` with the bindings that give each, and what is withheld with what withholds it.
     ///
     /// About oneself everybody may ask, and the ceiling of the token counts; about others it needs `binding:read` at the
     /// OU. What stands in neither list is given by nothing.
@@ -49,6 +49,7 @@ impl Answers<'_> {
     ///
     /// # Examples
     /// ```
+    /// use powerloom_core::answers::About;
     /// use powerloom_core::control_plane::ControlPlane;
     /// use powerloom_core::permission::Permission;
     ///
@@ -57,25 +58,24 @@ impl Answers<'_> {
     /// let loom = ControlPlane::builder(powerloom_store::open("memory:").await?).build();
     /// let acme = loom.bootstrap(&"acme".parse()?, &"admin@acme.com".parse()?).await?;
     /// let admin = acme.admin_caller();
-    /// let me = "user:admin@acme.com".parse()?;
-    /// let list = loom.answers(&admin).list_permissions(&me, acme.root_ou).await?;
+    /// let list = loom.answers(&admin).list_permissions(About::Caller, acme.root_ou).await?;
     /// assert_eq!(list.allowed.len(), Permission::ALL.len());
     /// assert!(list.withheld.is_empty());
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn list_permissions(&self, principal: &PrincipalRef, ou: ResourceId) -> Result<PermissionList> {
-        let snapshot = self.snapshot(Some(principal), Some(ou)).await?;
-        let who = self.about(&snapshot, principal, ou)?;
-        let (oneself, now) = (who == self.caller.principal, self.cp.plane.now());
+    pub async fn list_permissions(
+        &self,
+        who: impl Into<About<'_>>,
+        ou: ResourceId,
+    ) -> Result<PermissionList> {
+        let who = who.into();
+        let snapshot = self.snapshot(Some(who), Some(ou)).await?;
+        let who = self.about(&snapshot, who, ou)?;
         let (mut allowed, mut withheld) = (Vec::new(), Vec::new());
-        let (mut name, mut path) = (Label::from(principal.to_string()), Label::from(ou.to_string()));
+        let (mut name, mut path) = (Label::from(who.to_string()), Label::from(ou.to_string()));
         for &permission in Permission::ALL {
-            let decision = if oneself {
-                self.decide(&snapshot, permission, ou)
-            } else {
-                snapshot.decide(&who, permission, ou, now)
-            };
+            let decision = self.judge(&snapshot, &who, permission, ou);
             (name, path) = (decision.name.clone(), decision.ou.clone());
             let list = match decision.resolution {
                 Resolution::Allowed => &mut allowed,

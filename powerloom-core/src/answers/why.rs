@@ -1,11 +1,11 @@
 //! Why somebody may or may not, what is missing, and who could give it (rule 2.2.5, row M33).
 
-use crate::answers::Answers;
+use crate::answers::{About, Answers};
 use crate::authz::{AuthzSnapshot, Decision, Label, Need, Resolution};
 use crate::error::Result;
 use crate::id::ResourceId;
 use crate::permission::{Permission, PermissionSet};
-use crate::principal::{Principal, PrincipalRef};
+use crate::principal::Principal;
 use serde::Serialize;
 
 /// Most bindings proposed for one need.
@@ -55,7 +55,7 @@ impl Why {
 }
 
 impl Answers<'_> {
-    /// Explains whether `principal` may do `permission` at `ou` and, if not, the smallest thing that would permit it.
+    /// Explains whether `who` may do `permission` at `ou` and, if not, the smallest thing that would permit it.
     ///
     /// About oneself everybody may ask: then the token's ceiling counts, and groups and custom roles are proposed only
     /// where the caller may read them. Asking about others needs `binding:read` at the OU. At most five bindings are
@@ -70,6 +70,7 @@ impl Answers<'_> {
     /// use powerloom_core::control_plane::ControlPlane;
     /// use powerloom_core::door::mutation::Action;
     /// use powerloom_core::permission::Permission;
+    /// use powerloom_core::principal::PrincipalRef;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -80,7 +81,7 @@ impl Answers<'_> {
     /// let ada = Action::Create { kind: "User".parse()?, ou: Some(acme.root_ou), name: None, spec };
     /// loom.submit(&admin, ada).await?;
     ///
-    /// let ada = "user:ada@acme.com".parse()?;
+    /// let ada: PrincipalRef = "user:ada@acme.com".parse()?;
     /// let why = loom.answers(&admin).why(&ada, Permission::AGENT_INVOKE, acme.root_ou).await?;
     /// assert!(!why.decision.is_allowed());
     /// assert_eq!(why.remedies[0].need.to_string(), "bind `AgentOperator` to `user:ada@acme.com` at `/acme`");
@@ -88,19 +89,20 @@ impl Answers<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn why(&self, principal: &PrincipalRef, permission: Permission, ou: ResourceId) -> Result<Why> {
-        let snapshot = self.snapshot(Some(principal), Some(ou)).await?;
-        let who = self.about(&snapshot, principal, ou)?;
-        let now = self.cp.plane.now();
-        let decision = if who == self.caller.principal {
-            self.decide(&snapshot, permission, ou)
-        } else {
-            snapshot.decide(&who, permission, ou, now)
-        };
+    pub async fn why(
+        &self,
+        who: impl Into<About<'_>>,
+        permission: Permission,
+        ou: ResourceId,
+    ) -> Result<Why> {
+        let who = who.into();
+        let snapshot = self.snapshot(Some(who), Some(ou)).await?;
+        let who = self.about(&snapshot, who, ou)?;
+        let decision = self.judge(&snapshot, &who, permission, ou);
         if decision.is_allowed() {
             return Ok(Why { decision, remedies: Vec::new() });
         }
-        let mut needs = snapshot.needs(&who, permission, ou, now);
+        let mut needs = snapshot.needs(&who, permission, ou, self.cp.plane.now());
         if decision.resolution == Resolution::BeyondCeiling {
             needs.push(Need::Token);
         }

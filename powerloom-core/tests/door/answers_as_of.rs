@@ -10,7 +10,7 @@ use powerloom_core::door::mutation::Action;
 use powerloom_core::error::{Error, Result};
 use powerloom_core::id::ResourceId;
 use powerloom_core::permission::Permission;
-use powerloom_core::principal::Principal;
+use powerloom_core::principal::{Principal, PrincipalRef};
 use powerloom_core::record::{RecordRow, ResourceKey, Stage};
 use powerloom_core::store::{AuditWrite, Commit, Write};
 use proptest::prelude::*;
@@ -263,7 +263,8 @@ async fn an_earlier_decision_names_who_had_given_it() {
     let given = w.try_bind(&as_ada, "service:ci", "AgentOperator", w.root(), "allow").await.unwrap();
     let position = head(&w).await;
     w.archive(&w.admin, &given.key()).await.unwrap();
-    let (agent, ci) = ("agent:/acme/bot".parse().unwrap(), "service:ci".parse().unwrap());
+    let named = |text: &str| text.parse::<PrincipalRef>().unwrap();
+    let (agent, ci) = (named("agent:/acme/bot"), named("service:ci"));
     let answers = w.cp.answers(&w.admin);
     let then = answers.decide_as_of(position, &agent, Permission::AGENT_INVOKE, w.root()).await.unwrap();
     assert!(
@@ -277,11 +278,11 @@ async fn an_earlier_decision_names_who_had_given_it() {
     let now = answers.decide_as_of(head(&w).await, &ci, Permission::AGENT_INVOKE, w.root()).await.unwrap();
     assert!(!now.decision.is_allowed() && now.given_by.is_empty());
     // The very first binding was made with the organization.
-    let me = "user:admin@acme.com".parse().unwrap();
+    let me = named("user:admin@acme.com");
     let then = answers.decide_as_of(1, &me, Permission::AGENT_INVOKE, w.root()).await.unwrap();
     assert_eq!((then.given_by[0].actor.as_str(), then.given_by[0].seq), ("user:admin@acme.com", 1));
     assert!(matches!(
-        answers.decide_as_of(1, &"user:ada@acme.com".parse().unwrap(), Permission::OU_READ, w.root()).await,
+        answers.decide_as_of(1, &named("user:ada@acme.com"), Permission::OU_READ, w.root()).await,
         Err(Error::NotFound { .. })
     ));
     for beyond in [0, head(&w).await + 1] {

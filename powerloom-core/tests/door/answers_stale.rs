@@ -14,6 +14,7 @@ use powerloom_core::error::{Error, Result};
 use powerloom_core::id::ResourceId;
 use powerloom_core::limits::Limits;
 use powerloom_core::permission::Permission;
+use powerloom_core::principal::PrincipalRef;
 use powerloom_core::record::{RecordRow, ResourceKey};
 use powerloom_core::store::Store;
 use serde_json::json;
@@ -127,7 +128,7 @@ async fn a_read_is_stale_for_less_than_the_stated_time() {
     let staleness = Limits::default().authz_staleness;
     let before_the_edge = staleness - Duration::from_micros(1);
     let r = replicas(|inner| inner).await;
-    let me = "user:ada@acme.com".parse().unwrap();
+    let me: PrincipalRef = "user:ada@acme.com".parse().unwrap();
     let root = r.here.root();
     let answers = r.there.answers(&r.ada);
     let why = async || answers.why(&me, Permission::OU_CREATE, root).await.unwrap().decision.is_allowed();

@@ -6,12 +6,17 @@ use powerloom_core::authz::{Need, Resolution};
 use powerloom_core::error::Error;
 use powerloom_core::id::SessionId;
 use powerloom_core::permission::{Permission, PermissionSet};
+use powerloom_core::principal::PrincipalRef;
 use powerloom_core::record::ResourceKey;
 use serde_json::json;
 use std::time::Duration;
 
+fn named(text: &str) -> PrincipalRef {
+    text.parse().unwrap()
+}
+
 async fn texts(w: &World, who: &str, what: Permission) -> Vec<String> {
-    let why = w.cp.answers(&w.admin).why(&who.parse().unwrap(), what, w.root()).await.unwrap();
+    let why = w.cp.answers(&w.admin).why(&named(who), what, w.root()).await.unwrap();
     why.remedies.iter().map(|remedy| remedy.need.to_string()).collect()
 }
 
@@ -25,7 +30,7 @@ async fn a_denial_names_the_nearest_grant_and_who_could_give_it() {
     let operator =
         ["binding:create", "agent:read", "agent:invoke", "session:read", "session:stream", "session:cancel"];
     let (_, _) = w.holder(w.root(), "alan", &operator).await;
-    let me = "user:ada@acme.com".parse().unwrap();
+    let me = named("user:ada@acme.com");
     let asked = w.cp.answers(&w.admin).why(&me, Permission::AGENT_INVOKE, w.root()).await.unwrap();
     let by: Vec<&str> = asked.remedies[0].by.iter().flatten().map(|label| label.as_str()).collect();
     assert_eq!(by, ["user:admin@acme.com", "user:alan@acme.com"]);
@@ -66,7 +71,7 @@ async fn whatever_denies_is_named() {
     w.update(&w.admin, &w.row(&row.key()).await, json!({ "disabled": false })).await.unwrap();
 
     let narrow = as_ada.delegated(SessionId::from_uuid(uuid()), PermissionSet::of(&[Permission::OU_READ]));
-    let me = "user:ada@acme.com".parse().unwrap();
+    let me = named("user:ada@acme.com");
     let why = w.cp.answers(&narrow).why(&me, Permission::SKILL_READ, w.root()).await.unwrap();
     assert_eq!(why.decision.resolution, Resolution::BeyondCeiling);
     let needs: Vec<_> = why.remedies.iter().map(|remedy| &remedy.need).collect();
@@ -95,7 +100,7 @@ async fn nobody_asks_about_others_without_permission() {
     w.bind(format!("user:{ada}"), &role, eng).await;
     let answers = w.cp.answers(&as_ada);
     for other in ["user:admin@acme.com", "user:nobody@acme.com"] {
-        let other = other.parse().unwrap();
+        let other = named(other);
         assert!(matches!(answers.why(&other, Permission::OU_READ, w.root()).await, Err(Error::Denied(_))));
         assert!(matches!(answers.list_permissions(&other, w.root()).await, Err(Error::Denied(_))));
     }
@@ -105,7 +110,7 @@ async fn nobody_asks_about_others_without_permission() {
         Err(Error::Denied(_))
     ));
     assert!(answers.list_subjects(Permission::OU_READ, eng, &all).await.is_ok());
-    let nobody = "user:nobody@acme.com".parse().unwrap();
+    let nobody = named("user:nobody@acme.com");
     assert!(matches!(answers.why(&nobody, Permission::OU_READ, eng).await, Err(Error::NotFound { .. })));
 }
 
@@ -175,7 +180,7 @@ async fn what_somebody_can_is_listed_with_what_gives_it_and_what_withholds_it() 
     let (ada, as_ada) = w.user(w.root(), "ada@acme.com").await;
     w.bind(format!("user:{ada}"), "AgentBuilder", w.root()).await;
     w.try_bind(&w.admin, format!("user:{ada}"), "SkillUser", w.root(), "deny").await.unwrap();
-    let me = "user:ada@acme.com".parse().unwrap();
+    let me = named("user:ada@acme.com");
     let list = w.cp.answers(&as_ada).list_permissions(&me, w.root()).await.unwrap();
     let snapshot = w.cp.authz(w.org.id).await.unwrap();
     let held = snapshot.held(&as_ada.principal, w.root(), w.cp.clock().now());
