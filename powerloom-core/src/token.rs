@@ -38,6 +38,7 @@ mod handle;
 mod jwks;
 mod key;
 mod key_set;
+mod listing;
 mod memory_keys;
 mod meta_tool;
 mod provider;
@@ -49,7 +50,7 @@ mod verify;
 mod attacks;
 
 pub use algorithm::Algorithm;
-pub use api::{ApiTokenRequest, NewApiToken};
+pub use api::{ApiTokenCreation, ApiTokenRequest, Expiry, NewApiToken, USUAL_LIFETIME};
 pub use api_secret::{ApiSecret, ApiTokenText};
 pub use claims::{Actor, Claims, TokenType};
 pub use error::TokenError;

@@ -28,11 +28,28 @@ impl Plane {
         mutation: &Mutation,
         options: &SubmitOptions,
     ) -> Result<Outcome> {
+        Ok(self.answer(caller, mutation, options, None).await?.outcome)
+    }
+
+    /// The same, and says whether the answer is an earlier one. A request that is sent again is known by `asked`, or, if
+    /// there is none, by the whole change.
+    pub(crate) async fn answer(
+        &self,
+        caller: &Caller,
+        mutation: &Mutation,
+        options: &SubmitOptions,
+        asked: Option<Digest>,
+    ) -> Result<Answer> {
+        let first = |outcome| Ok(Answer { outcome, repeated: false });
+        let again = |outcome: Box<Outcome>| Ok(Answer { outcome: *outcome, repeated: true });
         if mutation.v != MUTATION_VERSION {
             return Err(Invalid::new("v", mutation.v, format!("{MUTATION_VERSION}")).into());
         }
         options.validate()?;
-        let idempotency = idempotency(caller, mutation, options)?;
+        let idempotency = match idempotency_key(caller, mutation, options) {
+            Some(key) => Some((key, asked.map_or_else(|| Digest::of_json(mutation), Ok)?)),
+            None => None,
+        };
         for _ in 0..self.limits.attempts {
             let now = self.now();
             let mut work = self.work(caller, mutation, now).await?;
@@ -42,8 +59,8 @@ impl Plane {
                 Err(halt) => Err(halt),
             };
             match answer {
-                Ok(outcome) => return Ok(outcome),
-                Err(Halt::Replay(outcome)) => return Ok(*outcome),
+                Ok(outcome) => return first(outcome),
+                Err(Halt::Replay(outcome)) => return again(outcome),
                 Err(Halt::Again) => {}
                 Err(Halt::Outdated) => {
                     if !self.catch_up(caller.org, now).await? {
@@ -82,7 +99,7 @@ impl Plane {
                         && let Err(halt) = work.replay().await
                     {
                         match halt {
-                            Halt::Replay(outcome) => return Ok(*outcome),
+                            Halt::Replay(outcome) => return again(outcome),
                             Halt::Error(error) => return Err(error),
                             Halt::Outdated | Halt::Again => {}
                         }
@@ -344,13 +361,20 @@ impl Plane {
     }
 }
 
-/// The caller's key, in the name of principal and operation, and the fingerprint of the change.
-fn idempotency(
+/// What a change was answered with.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) outcome: Outcome,
+    /// It is the answer the same request, with the same key, was given before.
+    pub(crate) repeated: bool,
+}
+
+/// The caller's key, in the name of principal and operation: under it the answer is kept.
+pub(crate) fn idempotency_key(
     caller: &Caller,
     mutation: &Mutation,
     options: &SubmitOptions,
-) -> Result<Option<(String, Digest)>> {
-    let Some(key) = &options.idempotency_key else { return Ok(None) };
-    let scoped = format!("{} {} {key}", caller.principal, mutation.action.word());
-    Ok(Some((scoped, Digest::of_json(mutation)?)))
+) -> Option<String> {
+    let key = options.idempotency_key.as_ref()?;
+    Some(format!("{} {} {key}", caller.principal, mutation.action.word()))
 }

@@ -13,7 +13,11 @@ use powerloom_core::id::{OrgId, ResourceId};
 use powerloom_core::permission::{Permission, PermissionSet};
 use powerloom_core::principal::Principal;
 use powerloom_core::record::{RecordRow, ResourceKey};
-use powerloom_core::token::{ApiSecret, ApiTokenRequest, ApiTokenText, MetaTool, NewApiToken, TokenService};
+use powerloom_core::store::RecordQuery;
+use powerloom_core::token::{
+    ApiSecret, ApiTokenCreation, ApiTokenRequest, ApiTokenText, Expiry, MetaTool, NewApiToken, TokenService,
+    USUAL_LIFETIME,
+};
 use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
@@ -25,7 +29,7 @@ fn request(w: &World, principal: &Principal, name: &str, scopes: &[&str]) -> Api
         principal: principal.clone(),
         name: name.to_owned(),
         scopes: scopes.iter().map(|scope| scope.parse().unwrap()).collect(),
-        expires_at: w.cp.clock().now() + DAY,
+        expires: (w.cp.clock().now() + DAY).into(),
     }
 }
 
@@ -111,6 +115,69 @@ async fn a_repeated_creation_answers_the_same_without_the_secret() {
     w.tokens().authenticate(&ApiTokenText::new(w.org.id, token, secret).reveal()).await.unwrap();
 }
 
+/// Sem. 2.14: the same key makes no second token, and shows no secret that opens nothing.
+#[tokio::test]
+async fn a_creation_asked_for_again_tells_which_token_it_was_and_has_no_text() {
+    let w = world().await;
+    let tokens = w.tokens();
+    let options = SubmitOptions::default().idempotency_key("k");
+    let wanted = |lifetime| ApiTokenRequest {
+        expires: Expiry::After(lifetime),
+        ..request(&w, &w.admin.principal, "ci", &["agent:read"])
+    };
+    let first = tokens.create_api_token_with(&w.admin, wanted(DAY), &options).await.unwrap();
+    let ApiTokenCreation::New(new) = first else { panic!("{first:?}") };
+    let rows = w.trail().await.len();
+    // Later, so that the moment of its end would be another one.
+    w.clock.advance(Duration::from_secs(5));
+    let again = tokens.create_api_token_with(&w.admin, wanted(DAY), &options).await.unwrap();
+    let ApiTokenCreation::Repeated(outcome) = again else { panic!("{again:?}") };
+    assert_eq!(outcome.record(), new.outcome.record());
+    assert_eq!(w.trail().await.len(), rows);
+    tokens.authenticate(&new.text.reveal()).await.unwrap();
+    let other = tokens.create_api_token_with(&w.admin, wanted(2 * DAY), &options).await;
+    assert_eq!(other.unwrap_err().code(), "idempotency_mismatch");
+}
+
+#[tokio::test]
+async fn a_token_ends_after_a_month_unless_its_maker_says_otherwise() {
+    let w = world().await;
+    let wanted =
+        ApiTokenRequest { expires: Expiry::Usual, ..request(&w, &w.admin.principal, "ci", &["agent:read"]) };
+    let new = w.tokens().create_api_token(&w.admin, wanted).await.unwrap();
+    let ends = json!(w.cp.clock().now() + USUAL_LIFETIME);
+    assert_eq!(new.outcome.record().unwrap().spec["expires_at"], ends);
+}
+
+/// One's own and those one may read; a token whose scopes leave `token:read` out sees none.
+#[tokio::test]
+async fn everybody_sees_their_own_tokens_and_those_they_may_read() {
+    let w = world().await;
+    let tokens = w.tokens();
+    let (_, as_ada) = w.user(w.root(), "ada@acme.com").await;
+    let (_, as_grace) = w.user(w.root(), "grace@acme.com").await;
+    let of_ada = create(&w, &tokens, &as_ada, "laptop").await.text;
+    let of_grace = create(&w, &tokens, &as_grace, "laptop").await.text;
+    let all = RecordQuery::default();
+    let seen = async |caller: &Caller, query: &RecordQuery| -> Vec<ResourceId> {
+        let found = tokens.api_tokens(caller, query).await.unwrap();
+        found.into_iter().map(|token| token.meta.id).collect()
+    };
+    assert_eq!(seen(&as_ada, &all).await, [of_ada.token]);
+    assert_eq!(seen(&w.admin, &all).await.len(), 2);
+    assert_eq!(tokens.api_token(&as_ada, of_ada.token).await.unwrap().spec.name, "laptop");
+    let others = tokens.api_token(&as_ada, of_grace.token).await.unwrap_err();
+    assert_eq!(others.code(), "denied");
+    let narrow = as_ada.clone().by(TokenKind::Api).narrowed(PermissionSet::of(&[Permission::AGENT_READ]));
+    assert!(seen(&narrow, &all).await.is_empty());
+    // Page by page, and revoked ones only if they are asked for.
+    let one = seen(&w.admin, &RecordQuery { limit: 1, ..all.clone() }).await;
+    assert_eq!(one.len(), 1);
+    revoke(&w, &as_ada, of_ada.token).await.unwrap();
+    assert!(seen(&as_ada, &all).await.is_empty());
+    assert_eq!(seen(&as_ada, &RecordQuery { archived: true, ..all }).await, [of_ada.token]);
+}
+
 /// One's own, in person: neither out of a session nor by a token that could outlive itself so.
 #[tokio::test]
 async fn only_a_person_makes_a_token_of_their_own() {
@@ -188,12 +255,15 @@ async fn an_api_token_ends() {
     for expires_at in
         [now, now - DAY, now + 90 * DAY + Duration::from_micros(1), Timestamp::from_micros(i64::MAX)]
     {
-        let wanted = ApiTokenRequest { expires_at, ..request(&w, &w.admin.principal, "ci", &["agent:read"]) };
+        let wanted = ApiTokenRequest {
+            expires: expires_at.into(),
+            ..request(&w, &w.admin.principal, "ci", &["agent:read"])
+        };
         let error = tokens.create_api_token(&w.admin, wanted).await.unwrap_err();
         assert_eq!(error.code(), "invalid", "{expires_at}");
     }
     let wanted = ApiTokenRequest {
-        expires_at: now + 90 * DAY,
+        expires: Expiry::After(90 * DAY),
         ..request(&w, &w.admin.principal, "ci", &["agent:read"])
     };
     let text = tokens.create_api_token(&w.admin, wanted).await.unwrap().text.reveal();
