@@ -11,6 +11,7 @@
 //! What a caller sees of all this is [`Approvals`]; what happens is told by a [`notifier`].
 
 pub(crate) mod bounds;
+mod break_glass;
 pub mod condition;
 mod consent;
 pub(crate) mod electorate;
@@ -21,8 +22,10 @@ mod inbox;
 pub mod notifier;
 pub mod policy_set;
 mod request;
+mod standing;
 pub mod tally;
 
+pub use break_glass::{BrokenGlass, TakenBack};
 pub use consent::{StandingConsent, StandingConsentSpec, StandingConsentStatus};
 pub use electorate::Ineligible;
 pub use id::ApprovalId;

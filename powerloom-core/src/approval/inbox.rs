@@ -7,9 +7,11 @@ use crate::approval::{StandingConsent, StandingConsentSpec};
 use crate::clock::Timestamp;
 use crate::control_plane::ControlPlane;
 use crate::digest::Digest;
+use crate::door::action::vote::check_words;
 use crate::door::caller::Caller;
 use crate::door::mutation::{Action, Mutation};
 use crate::door::outcome::Outcome;
+use crate::door::submit::SubmitOptions;
 use crate::error::Result;
 use crate::id::ResourceId;
 use crate::manifest::Plan;
@@ -62,8 +64,8 @@ use crate::store::{MAX_PAGE, Order, RecordCursor, RecordQuery};
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Approvals<'a> {
-    loom: &'a ControlPlane,
-    caller: &'a Caller,
+    pub(super) loom: &'a ControlPlane,
+    pub(super) caller: &'a Caller,
 }
 
 /// Which requests a list shows.
@@ -268,6 +270,25 @@ impl Approvals<'_> {
     /// # Cancel safety
     /// Dropped, some are taken back and some are not; calling again goes on.
     pub async fn cancel_all(&self, filter: &InboxFilter, reason: Option<String>) -> Result<Vec<Cancelled>> {
+        self.cancel_all_with(filter, reason, &SubmitOptions::default()).await
+    }
+
+    /// The same with an idempotency key, under which each of them is taken back. Asked again it takes back what is pending
+    /// by then: those that were taken back are not told again.
+    ///
+    /// # Errors
+    /// As [`cancel_all`](Self::cancel_all); `invalid` for a reason or options out of bounds.
+    ///
+    /// # Cancel safety
+    /// As [`cancel_all`](Self::cancel_all).
+    pub async fn cancel_all_with(
+        &self,
+        filter: &InboxFilter,
+        reason: Option<String>,
+        options: &SubmitOptions,
+    ) -> Result<Vec<Cancelled>> {
+        options.validate()?;
+        check_words("reason", reason.as_deref())?;
         let state = Some(ApprovalState::Pending);
         let mut filter = InboxFilter { state, limit: MAX_PAGE, ..filter.clone() };
         let mut cancelled = Vec::new();
@@ -277,7 +298,14 @@ impl Approvals<'_> {
             filter.after = Some(last.request_id());
             for record in &page {
                 let request = record.request_id();
-                cancelled.push(Cancelled { request, result: self.cancel(request, reason.clone()).await });
+                let mut options = options.clone();
+                // One key is for one change.
+                let key = options.idempotency_key.take();
+                options.idempotency_key =
+                    key.map(|key| Digest::of(format!("{key} {request}").as_bytes()).to_string());
+                let cancel = Action::CancelApproval { request, reason: reason.clone() };
+                let result = self.loom.submit_with(self.caller, cancel, &options).await;
+                cancelled.push(Cancelled { request, result });
             }
         }
     }

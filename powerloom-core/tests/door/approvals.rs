@@ -2,6 +2,8 @@
 
 #[path = "approvals/break_glass.rs"]
 mod break_glass;
+#[path = "approvals/break_glass_request.rs"]
+mod break_glass_request;
 #[path = "approvals/consents.rs"]
 mod consents;
 #[path = "approvals/crash.rs"]

@@ -73,3 +73,29 @@ async fn many_are_taken_back_at_once_each_on_its_own() {
     assert!(g.w.cp.approvals(&g.grace).to_decide(&agents).await.unwrap().is_empty());
     g.w.verify().await;
 }
+
+/// What people see of the votes is what the next vote will be counted with.
+#[tokio::test]
+async fn the_votes_shown_are_those_that_would_count() {
+    let g = gated().await;
+    g.policy(g.production, "three-eyes", json!({ "quorum": 2 })).await;
+    let request = g.asked("held").await;
+    g.approve(&g.grace, &request).await.unwrap();
+    let of = g.w.cp.approvals(&g.ada);
+    let counts = async || {
+        let counts = of.counts(&of.get(request.request_id()).await.unwrap()).await.unwrap();
+        (counts[0].approvals, counts[0].rejections)
+    };
+    assert_eq!(counts().await, (1, 0));
+    let role = g.w.role("no-votes", &["approval:decide"]).await;
+    let deny = async || {
+        let denied = g.w.try_bind(&g.w.admin, &g.grace.principal, &role, g.w.root(), "deny").await;
+        denied.unwrap().key()
+    };
+    let denied = deny().await;
+    assert_eq!(counts().await, (0, 0), "she may not decide any more");
+    g.w.archive(&g.w.admin, &denied).await.unwrap();
+    g.vote(&g.alan, &request, Ballot::Approve).await.unwrap();
+    deny().await;
+    assert_eq!(counts().await, (2, 0), "it was decided by two");
+}
