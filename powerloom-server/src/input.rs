@@ -3,14 +3,16 @@
 mod body;
 mod headers;
 mod json;
+mod named;
 mod path;
 mod query;
 
-pub(crate) use body::{Body, is_json, media_type, parse, read_body};
+pub(crate) use body::{Body, BodyOr, is_json, media_type, parse, read_body};
 pub(crate) use headers::{
     BREAK_GLASS, IDEMPOTENCY_KEY, IfMatch, IfMatchHeader, JUSTIFICATION, NotAgain, Terms, TermsHeaders,
     UNDER_PLAN,
 };
+pub(crate) use named::{Place, Whom};
 pub(crate) use path::At;
 pub(crate) use query::Params;
 

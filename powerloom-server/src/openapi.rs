@@ -11,7 +11,7 @@ use powerloom_core::resource::catalogue::Catalogue;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
-mod operations;
+pub(crate) mod operations;
 
 /// The parts of the document.
 pub(crate) struct Document {

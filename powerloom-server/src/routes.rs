@@ -1,6 +1,9 @@
 //! The routes that are not those of a collection, one file per subject.
 
+mod approvals;
 mod attachments;
+mod authz;
+mod consents;
 mod credentials;
 mod deployments;
 mod groups;
@@ -14,6 +17,7 @@ mod resources;
 mod secrets;
 mod skill_versions;
 mod sync;
+mod tokens;
 mod whoami;
 
 use crate::app::App;
@@ -39,5 +43,9 @@ pub(crate) fn governed() -> OpenApiRouter<App> {
         .merge(secrets::routes())
         .merge(skill_versions::routes())
         .merge(sync::routes())
+        .merge(approvals::routes())
+        .merge(authz::routes())
+        .merge(consents::routes())
+        .merge(tokens::routes())
         .merge(whoami::routes())
 }

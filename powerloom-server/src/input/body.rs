@@ -34,6 +34,20 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     }
 }
 
+/// A JSON body that may be left out: then it is the default of `T`.
+#[derive(Debug)]
+pub(crate) struct BodyOr<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Default> FromRequest<App> for BodyOr<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
+        is_json(&request)?;
+        let bytes = read_body(request.into_body(), app.config.bounds.body_bytes).await?;
+        if bytes.is_empty() { Ok(Self(T::default())) } else { parse(&bytes).map(Self) }
+    }
+}
+
 /// Reads a body of at most `most` bytes.
 pub(crate) async fn read_body(body: HttpBody, most: usize) -> Result<Bytes, Failure> {
     axum::body::to_bytes(body, most).await.map_err(|error| {
@@ -60,15 +74,62 @@ pub(crate) fn is_json(media_type: Option<&str>) -> bool {
     })
 }
 
+/// The field that is missing: the reader stands at its parent then.
+fn missing(error: &str) -> Option<&str> {
+    Some(error.strip_prefix("missing field `")?.split_once('`')?.0)
+}
+
 /// Reads JSON as `T`: nothing twice, nothing after it.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     let refused = |path: String, error: &serde_json::Error| {
-        let field = if path == "." { "body".to_owned() } else { shown(&path) };
-        Invalid::hidden(field, format!("what the schema says: {}", said(error)))
+        let text = said(error);
+        let field = match (path.as_str(), missing(&text)) {
+            (".", Some(field)) => shown(field),
+            (".", None) => "body".to_owned(),
+            (_, Some(field)) => shown(&format!("{path}.{field}")),
+            (_, None) => shown(&path),
+        };
+        Invalid::hidden(field, format!("what the schema says: {text}"))
     };
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Unambiguous.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     let value = value.map_err(|error| refused(".".to_owned(), &error))?;
     Ok(serde_path_to_error::deserialize(value)
         .map_err(|error| refused(error.path().to_string(), error.inner()))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use serde::Deserialize;
+    use serde_json::Value;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        #[expect(dead_code, reason = "only read")]
+        inner: Inner,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Inner {
+        #[expect(dead_code, reason = "only read")]
+        limit: u8,
+    }
+
+    #[test]
+    fn a_refused_body_names_the_field_also_one_that_is_missing() {
+        for (body, field) in [
+            ("{}", "inner"),
+            ("{\"inner\":{}}", "inner.limit"),
+            ("{\"inner\":{\"limit\":256}}", "inner.limit"),
+            ("{\"inner\":{\"limit\":1},\"more\":2}", "more"),
+            ("[", "body"),
+            ("", "body"),
+        ] {
+            let refused = parse::<Outer>(body.as_bytes()).unwrap_err();
+            let crate::failure::Failure::Core(error) = refused else { panic!("{refused:?}") };
+            assert_eq!(error.envelope()["error"]["detail"]["field"], Value::from(field), "{body}");
+        }
+    }
 }

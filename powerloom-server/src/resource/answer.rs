@@ -26,16 +26,21 @@ pub(crate) struct Pending {
     pub(crate) message: String,
 }
 
+impl Pending {
+    /// What waits under this request.
+    pub(crate) fn of(request_id: String) -> Self {
+        let inbox = format!("/approvals/{request_id}");
+        let message = format!("it waits for approval: see {inbox}; it will be made once approved");
+        Self { request_id, status: "pending_approval", inbox, message }
+    }
+}
+
 /// 202 with the request's id.
 pub(crate) fn pending(request_id: String) -> Response {
-    let inbox = format!("/approvals/{request_id}");
-    let message = format!("it waits for approval: see {inbox}; it will be made once approved");
-    let location = HeaderValue::from_str(&inbox).ok();
-    let body = Pending { request_id, status: "pending_approval", inbox, message };
+    let body = Pending::of(request_id);
+    let location = body.inbox.clone();
     let mut response = (StatusCode::ACCEPTED, Json(body)).into_response();
-    if let Some(location) = location {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
+    set_location(&mut response, &location);
     response
 }
 
@@ -71,9 +76,7 @@ pub(crate) async fn created(
 /// Makes an answer a 201 that says where the new thing is.
 pub(crate) fn set_created(response: &mut Response, location: &str) {
     *response.status_mut() = StatusCode::CREATED;
-    if let Ok(location) = HeaderValue::from_str(location) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
+    set_location(response, location);
 }
 
 /// Answers what a change of a resource came to.
@@ -107,6 +110,13 @@ pub(crate) fn tagged(view: Value, version: u64) -> Response {
     let mut response = Json(view).into_response();
     set_etag(&mut response, version);
     response
+}
+
+/// Names where what is answered can be looked at.
+pub(crate) fn set_location(response: &mut Response, location: &str) {
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
 }
 
 /// Names the version of what is answered.

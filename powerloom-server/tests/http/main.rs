@@ -9,10 +9,13 @@
 )]
 
 mod agents;
+mod approvals;
 mod attachments;
+mod authz;
 mod bad_input;
 mod contract;
 mod credentials;
+mod document;
 mod forbidden;
 mod groups;
 mod isolation;
@@ -24,4 +27,5 @@ mod schema;
 mod skills;
 mod sync;
 mod terms;
+mod tokens;
 mod world;
