@@ -34,6 +34,7 @@ pub mod consumed;
 pub mod event_log;
 pub mod fake_runtime;
 pub mod isolation;
+pub mod puppet_runtime;
 pub mod races;
 pub mod records;
 pub mod session_queue;

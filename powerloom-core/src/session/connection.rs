@@ -78,7 +78,8 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Error::TicketRefused`] if the ticket is used, expired, foreign or unknown: it does not say which;
-    /// `stream_held` while another client has the stream.
+    /// [`Error::Invalid`] if the session's log does not reach to `after`, and `stream_held` while another client has the
+    /// stream: after both the ticket is as good as before.
     ///
     /// # Cancel safety
     /// Dropped, the ticket may be used up and the stream held for up to 30 seconds.
@@ -95,6 +96,8 @@ impl ControlPlane {
         if row.session != session || row.expires_at <= now {
             return Err(Error::TicketRefused);
         }
+        // Before the ticket is taken: what can fail here must not cost it.
+        let stream = self.cursor(row.org, session, after).await?;
         let mut random = [0; 16];
         plane.entropy.fill(&mut random);
         let hold = Hold {
@@ -119,7 +122,6 @@ impl ControlPlane {
         let (lost, closed) = (CancellationToken::new(), CancellationToken::new());
         let keeper = tokio::spawn(hold.keep(lost.clone(), closed.clone()));
         let closed = closed.drop_guard();
-        let stream = self.cursor(row.org, session, after).await?;
         Ok(SessionConnection { stream, lost, closed, keeper })
     }
 }
@@ -144,6 +146,20 @@ impl SessionConnection {
     /// What is there already: see [`SessionStream::ready`].
     pub fn ready(&mut self) -> Vec<Arc<SessionEvent>> {
         if self.lost.is_cancelled() { Vec::new() } else { self.stream.ready() }
+    }
+
+    /// See [`SessionStream::is_caught_up`].
+    #[must_use]
+    pub fn is_caught_up(&self) -> bool {
+        self.stream.is_caught_up()
+    }
+
+    /// See [`SessionStream::grown_beyond`].
+    ///
+    /// # Cancel safety
+    /// Safe: nothing is consumed.
+    pub async fn grown_beyond(&mut self, seq: EventSeq) {
+        self.stream.grown_beyond(seq).await;
     }
 
     /// The number of the last event given: present it with the next ticket to go on.

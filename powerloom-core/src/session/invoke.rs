@@ -120,6 +120,10 @@ pub struct Invoked {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(nullable = false))]
     pub session: Option<Box<SessionRecord>>,
+    /// What speaks against it though nothing held it back: policies of mode `warn`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schema(required = false))]
+    pub warnings: Vec<String>,
 }
 
 impl fmt::Debug for Invoked {
@@ -145,7 +149,27 @@ impl ControlPlane {
     /// # Cancel safety
     /// Dropped, the session was started or not, and goes on. With an idempotency key, asking again finds it.
     pub async fn invoke(&self, caller: &Caller, invoke: Invoke) -> Result<Invocation> {
-        let options = SubmitOptions { idempotency_key: invoke.idempotency_key, ..SubmitOptions::default() };
+        self.invoke_with(caller, invoke, &SubmitOptions::default(), std::future::pending()).await
+    }
+
+    /// The same under the terms any change can be made under. A key in `options` counts before that of `invoke`.
+    ///
+    /// `enough` ends the wait of mode `sync`: then the answer says where the session is at that moment. It goes on.
+    ///
+    /// # Errors
+    /// As [`invoke`](Self::invoke).
+    ///
+    /// # Cancel safety
+    /// As [`invoke`](Self::invoke).
+    pub async fn invoke_with(
+        &self,
+        caller: &Caller,
+        invoke: Invoke,
+        options: &SubmitOptions,
+        enough: impl Future<Output = ()> + Send,
+    ) -> Result<Invocation> {
+        let mut options = options.clone();
+        options.idempotency_key = options.idempotency_key.or(invoke.idempotency_key);
         let mode = invoke.mode;
         let action = Action::Invoke {
             agent: invoke.agent,
@@ -154,18 +178,18 @@ impl ControlPlane {
             title: invoke.title,
             timeout_seconds: invoke.timeout_seconds,
         };
-        let id = match self.submit_with(caller, action, &options).await? {
+        let (id, warnings) = match self.submit_with(caller, action, &options).await? {
             Outcome::Pending { request_id } => return Ok(Invocation::Pending { request_id }),
-            Outcome::Applied(applied) => applied.session,
-            Outcome::Unchanged { .. } => None,
+            Outcome::Applied(applied) => (applied.session, applied.warnings),
+            Outcome::Unchanged { .. } => (None, Vec::new()),
         };
         let id =
             id.ok_or_else(|| Error::Internal { message: "an invocation started no session".to_owned() })?;
         let invoked = match mode {
             InvokeMode::FireAndForget => self.announced(caller, id).await?,
-            InvokeMode::Sync => self.finished(caller, id).await?,
+            InvokeMode::Sync => self.finished(caller, id, enough).await?,
         };
-        Ok(Invocation::Started(Box::new(invoked)))
+        Ok(Invocation::Started(Box::new(Invoked { warnings, ..invoked })))
     }
 
     /// Asks to stop a session: whoever started it may, others need `session:cancel`.
@@ -188,14 +212,20 @@ impl ControlPlane {
             session_id: id,
             status: SessionStatus::Pending,
             mode: InvokeMode::FireAndForget,
-            ws_url: Some(format!("/sessions/{id}/stream?ticket={}", ticket.reveal())),
+            ws_url: Some(ticket.url(id)),
             ws_ticket: Some(ticket),
             ws_ticket_expires_at: Some(expires_at),
             session: None,
+            warnings: Vec::new(),
         })
     }
 
-    async fn finished(&self, caller: &Caller, id: SessionId) -> Result<Invoked> {
+    async fn finished(
+        &self,
+        caller: &Caller,
+        id: SessionId,
+        enough: impl Future<Output = ()> + Send,
+    ) -> Result<Invoked> {
         let store = &self.plane.store;
         let missing = || Error::not_found("session", id);
         let started = store.session(caller.org, id).await?.ok_or_else(missing)?;
@@ -207,8 +237,11 @@ impl ControlPlane {
             }
             Ok::<_, Error>(())
         };
-        if let Ok(ended) = tokio::time::timeout(most, end).await {
-            ended?;
+        tokio::select! {
+            biased;
+            ended = end => ended?,
+            () = enough => {}
+            () = tokio::time::sleep(most) => {}
         }
         let session = store.session(caller.org, id).await?.ok_or_else(missing)?;
         Ok(Invoked {
@@ -219,6 +252,7 @@ impl ControlPlane {
             ws_url: None,
             ws_ticket_expires_at: None,
             session: Some(Box::new(session.shown())),
+            warnings: Vec::new(),
         })
     }
 }

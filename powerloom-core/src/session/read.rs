@@ -73,7 +73,7 @@ impl ControlPlane {
     /// Unlike a ticket's connection, this may be done by any number of readers at once.
     ///
     /// # Errors
-    /// As [`session`](Self::session).
+    /// As [`session`](Self::session); [`Error::Invalid`] if the log does not reach to `after`.
     pub async fn follow(&self, caller: &Caller, id: SessionId, after: EventSeq) -> Result<SessionStream> {
         self.visible(caller, id, Permission::SESSION_STREAM).await?;
         self.cursor(caller.org, id, after).await

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::id::{OrgId, SessionId};
+use crate::invalid::Invalid;
 use crate::session::event::{EventSeq, NewEvent, SESSION_ALREADY_ENDED, SESSION_ENDED, SessionEvent};
 use crate::session::hub::Follower;
 use crate::session::record::SessionRecord;
@@ -120,7 +121,8 @@ impl SessionStream {
     /// A cursor behind `after` on a session of which it is not known whether it has settled.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is no such session; the store's.
+    /// [`Error::NotFound`] if there is no such session; [`Error::Invalid`] if its log does not reach to `after`: such a
+    /// cursor would wait for ever. The store's.
     pub(crate) async fn open(
         log: Arc<dyn EventLog>,
         follower: Follower,
@@ -130,6 +132,10 @@ impl SessionStream {
     ) -> Result<Self> {
         let record = log.session(org, session).await?;
         let record = record.ok_or_else(|| Error::not_found("session", session))?;
+        if after > record.last_seq {
+            let allowed = format!("a number of the session's log, which reaches to {}", record.last_seq);
+            return Err(Invalid::new("after", after, allowed).into());
+        }
         let mut stream = Self::over(log, follower, org, session, after);
         stream.settled = record.status.is_settled().then(|| Box::new(record));
         Ok(stream)
@@ -190,11 +196,39 @@ impl SessionStream {
         .boxed()
     }
 
+    /// Whether the session had settled when this was opened, and all of its log was behind it already: there is nothing
+    /// to come but the frame that says so.
+    #[must_use]
+    pub fn was_over(&self) -> bool {
+        self.settled.as_ref().is_some_and(|record| record.last_seq <= self.after)
+    }
+
+    /// Whether everything that is known of has been given: from here on it follows, until it falls behind again.
+    #[must_use]
+    pub fn is_caught_up(&self) -> bool {
+        self.stage == Stage::Live && self.buffer.is_empty() && !self.follower.knows_more(self.after)
+    }
+
+    /// Waits until the log is known to reach beyond `seq`. For faces that bound how far a reader may fall behind: what
+    /// nobody in this process has read or written of the log is not known.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing is consumed.
+    pub async fn grown_beyond(&mut self, seq: EventSeq) {
+        self.follower.grown(seq).await;
+    }
+
     /// Takes what is there already, up to 256 events; it never waits for the session. For faces that write
     /// several frames at once: empty means that now is the time to flush.
     pub fn ready(&mut self) -> Vec<Arc<SessionEvent>> {
-        if self.stage == Stage::Over || self.settled.is_some() {
+        if self.stage == Stage::Over {
             return Vec::new();
+        }
+        if self.settled.is_some() {
+            // The last frame is not in the log: what is left of the page is no end.
+            let events: Vec<_> = self.buffer.drain(..).collect();
+            self.after = events.last().map_or(self.after, |last| last.seq);
+            return events;
         }
         if self.buffer.is_empty() {
             self.buffer.extend(self.follower.after(self.after, BUFFER).unwrap_or_default());

@@ -41,6 +41,12 @@ impl Ticket {
         &self.0
     }
 
+    /// Where it opens the stream of `session` (row P75). The ticket stands in it, so it must never be logged.
+    #[must_use]
+    pub fn url(&self, session: SessionId) -> String {
+        format!("/sessions/{session}/stream?ticket={}", self.0)
+    }
+
     /// What the store knows it by.
     #[must_use]
     pub fn digest(&self) -> Digest {

@@ -1,5 +1,6 @@
 use crate::scripted::{idle, rest, say};
 use crate::stage::{bare, world};
+use powerloom_core::door::submit::SubmitOptions;
 use powerloom_core::error_kind::ErrorKind;
 use powerloom_core::session::record::InvokeMode;
 use powerloom_core::session::status::SessionStatus;
@@ -85,4 +86,35 @@ async fn the_same_key_starts_one_session_and_gives_a_new_ticket() {
     asks.prompt = "Something else".to_owned();
     let other = world.cp.invoke(&world.admin, asks).await.unwrap_err();
     assert_eq!(other.code(), "idempotency_mismatch");
+}
+
+/// Sem. 2.14: an invocation is submitted under the same terms as any change.
+#[tokio::test(start_paused = true)]
+async fn an_invocation_is_made_under_the_terms_it_is_given() {
+    let world = world(vec![]).await;
+    let key = SubmitOptions::default().idempotency_key("once");
+    let ask = |options: SubmitOptions| {
+        let (cp, caller, asks) = (&world.cp, &world.admin, world.asks());
+        async move { cp.invoke_with(caller, asks, &options, std::future::pending()).await }
+    };
+    let first = ask(key.clone()).await.unwrap().started().unwrap();
+    assert_eq!(ask(key).await.unwrap().started().unwrap().session_id, first.session_id);
+    let unreasoned = ask(SubmitOptions::default().justification(" ")).await.unwrap_err();
+    assert_eq!(unreasoned.code(), "invalid");
+    let plan = "req_00000000-0000-7000-8000-000000000001".parse().unwrap();
+    assert_eq!(ask(SubmitOptions::default().under(plan)).await.unwrap_err().code(), "not_found");
+}
+
+/// Sem. 2.7: a wait that is cut short answers with the session, which goes on.
+#[tokio::test(start_paused = true)]
+async fn a_sync_call_can_be_told_that_it_has_waited_enough() {
+    let world = world(vec![rest(5.0), idle("end_turn")]).await;
+    let _stop = world.start();
+    let enough = tokio::time::sleep(std::time::Duration::from_secs(1));
+    let options = SubmitOptions::default();
+    let invoked = world.cp.invoke_with(&world.admin, world.asks().sync(), &options, enough).await.unwrap();
+    let invoked = invoked.started().unwrap();
+    assert_eq!(invoked.status, SessionStatus::Running);
+    let settled = world.cp.wait(&world.admin, invoked.session_id).await.unwrap();
+    assert_eq!(settled.status, SessionStatus::IdleEndTurn);
 }

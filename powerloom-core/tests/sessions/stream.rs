@@ -125,3 +125,40 @@ async fn what_is_ready_can_be_taken_at_once() {
     }
     assert_eq!(seen, (1..=world.record(id).await.last_seq.number()).collect::<Vec<_>>());
 }
+
+/// A face writes a replay in few pieces: what is read of the log is ready, page by page, also of a settled session.
+#[tokio::test(start_paused = true)]
+async fn the_replay_of_a_settled_session_is_ready_by_the_page() {
+    let mut script: Vec<Act> = (0..600).map(|_| say("word")).collect();
+    script.push(idle("end_turn"));
+    let world = world(script).await;
+    let record = world.settled().await;
+    let mut stream = world.cp.follow(&world.admin, record.id, EventSeq::START).await.unwrap();
+    assert!(!stream.was_over());
+    let (mut seen, mut pieces) = (Vec::new(), 0);
+    while let Some(event) = stream.next().await {
+        pieces += 1;
+        seen.push(event.unwrap().seq.number());
+        seen.extend(stream.ready().iter().map(|event| event.seq.number()));
+    }
+    let last = record.last_seq.number();
+    assert_eq!(seen, (1..=last).chain([last]).collect::<Vec<_>>(), "the last frame bears the last number");
+    assert!(pieces <= 5, "{pieces}");
+    assert!(world.cp.follow(&world.admin, record.id, record.last_seq).await.unwrap().was_over());
+}
+
+/// What bounds how far a reader may fall behind.
+#[tokio::test(start_paused = true)]
+async fn a_reader_knows_how_far_it_is_behind() {
+    let world = world(talk()).await;
+    let _stop = world.start();
+    let id = world.invoke().await.session_id;
+    let mut stream = world.cp.follow(&world.admin, id, EventSeq::START).await.unwrap();
+    assert!(!stream.is_caught_up(), "it has not looked yet");
+    stream.next().await.unwrap().unwrap();
+    while !stream.ready().is_empty() {}
+    assert!(stream.is_caught_up());
+    let far = EventSeq::new(stream.after().number() + 20);
+    stream.grown_beyond(far).await;
+    assert!(!stream.is_caught_up() && stream.after() < far, "nothing was taken");
+}

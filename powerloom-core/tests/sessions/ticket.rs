@@ -70,6 +70,19 @@ async fn used_expired_foreign_and_unknown_tickets_read_the_same() {
     assert_eq!(answers.len(), 1, "{answers:?}");
 }
 
+/// A number the log has not reached would make its reader wait for ever; asking for it costs no ticket.
+#[tokio::test(start_paused = true)]
+async fn a_stream_from_beyond_the_log_is_refused_and_the_ticket_kept() {
+    let world = world(vec![]).await;
+    let id = world.invoke().await.session_id;
+    let ticket = ticket(&world, id).await;
+    let error = world.cp.open_stream(id, &ticket, EventSeq::new(1)).await.unwrap_err();
+    assert_eq!(error.envelope()["error"]["detail"]["field"], "after");
+    let error = world.cp.follow(&world.admin, id, EventSeq::new(1)).await.unwrap_err();
+    assert_eq!(error.code(), "invalid");
+    open(&world, id, &ticket).await.unwrap();
+}
+
 /// Row P85; vector 4.7: the second client is refused, the first undisturbed, and no ticket is lost by it.
 #[tokio::test(start_paused = true)]
 async fn a_second_client_is_refused_and_keeps_its_ticket() {
