@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimit;
+use crate::stream::shelf::Shelves;
 use powerloom_core::control_plane::ControlPlane;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) limit: RateLimit,
     pub(crate) metrics: Metrics,
+    /// Frames of sessions that several read.
+    pub(crate) shelves: Shelves,
     /// Cancelled when the program is about to end: streams are closed resumably, `/readyz` says no.
     pub(crate) stopping: CancellationToken,
 }
@@ -25,7 +28,8 @@ pub(crate) struct Shared {
 impl App {
     pub(crate) fn new(loom: ControlPlane, config: Config, stopping: CancellationToken) -> Self {
         let limit = RateLimit::new(&config.bounds);
-        Self(Arc::new(Shared { loom, config, limit, metrics: Metrics::default(), stopping }))
+        let (metrics, shelves) = (Metrics::default(), Shelves::default());
+        Self(Arc::new(Shared { loom, config, limit, metrics, shelves, stopping }))
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::failure::Failure;
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::Next;
@@ -26,7 +27,7 @@ impl<S: Sync> FromRequestParts<S> for By {
 /// Lets through who presents a good bearer, and not too often.
 pub(crate) async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
     // Taken out first: a request cannot be shared between threads while its body is not read.
-    let token = match bearer(&request) {
+    let token = match bearer(request.headers()) {
         Ok(token) => Zeroizing::new(token.to_owned()),
         Err(failure) => return failure.into_response(),
     };
@@ -39,15 +40,16 @@ pub(crate) async fn authenticate(State(app): State<App>, mut request: Request, n
     next.run(request).await
 }
 
-async fn identify(app: &App, token: &str) -> Result<Caller, Failure> {
+/// Whose token this is, if they do not ask too often.
+pub(crate) async fn identify(app: &App, token: &str) -> Result<Caller, Failure> {
     let caller = caller(app, token).await?;
     app.limit.count(caller.org, &caller.principal)?;
     Ok(caller)
 }
 
 /// The token of `Authorization: Bearer <token>` (RFC 6750, 2.1); the scheme's case does not matter.
-pub(crate) fn bearer(request: &Request) -> Result<&str, Failure> {
-    let mut values = request.headers().get_all(AUTHORIZATION).iter();
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Failure> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return Err(Failure::NoBearer) };
     let (scheme, token) =
         value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Failure::NoBearer)?;

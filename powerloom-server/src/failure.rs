@@ -22,6 +22,12 @@ pub(crate) enum Failure {
     /// No bearer, or not one.
     #[error("say who you are: `Authorization: Bearer <token>`")]
     NoBearer,
+    /// A stream of a session, with a bearer where only a ticket opens it.
+    #[error("a ticket opens this stream, and no bearer: `POST /sessions/{{id}}/ticket` gives one")]
+    NoTicket,
+    /// A stream of a session, but no handshake of a WebSocket.
+    #[error("this is a WebSocket (RFC 6455, version 13): ask with its handshake")]
+    UpgradeRequired,
     /// The body is of a kind this route does not read.
     #[error("`content-type` is `{found}`, which is not allowed: expected {allowed}")]
     MediaType {
@@ -80,7 +86,8 @@ impl Failure {
                 (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), error.code())
             }
             Self::Manifest(_) => (StatusCode::UNPROCESSABLE_ENTITY, "manifest"),
-            Self::NoBearer => (StatusCode::UNAUTHORIZED, ErrorKind::Unauthenticated.code()),
+            Self::NoBearer | Self::NoTicket => (StatusCode::UNAUTHORIZED, ErrorKind::Unauthenticated.code()),
+            Self::UpgradeRequired => (StatusCode::UPGRADE_REQUIRED, "upgrade_required"),
             Self::MediaType { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
@@ -123,6 +130,12 @@ impl IntoResponse for Failure {
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::UPGRADE_REQUIRED {
+            // RFC 9110, 15.5.22 and RFC 6455, 4.4.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
         let wait = match &self {
             Self::RateLimited { wait } => Some(wait.as_millis().div_ceil(1000).max(1)),

@@ -1,6 +1,7 @@
 //! What a request says, read strictly: every refusal is the one envelope and names the field.
 
 mod body;
+mod events;
 mod headers;
 mod json;
 mod named;
@@ -8,6 +9,7 @@ mod path;
 mod query;
 
 pub(crate) use body::{Body, BodyOr, is_json, media_type, parse, read_body};
+pub(crate) use events::{last_event_id, wants_events};
 pub(crate) use headers::{
     BREAK_GLASS, IDEMPOTENCY_KEY, IfMatch, IfMatchHeader, JUSTIFICATION, NotAgain, Terms, TermsHeaders,
     UNDER_PLAN,

@@ -22,6 +22,7 @@ mod routes;
 pub mod server;
 mod trace_context;
 mod upload;
+mod stream;
 
 pub use config::{Bounds, Config};
 pub use router::{openapi_document, router};

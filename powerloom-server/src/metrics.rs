@@ -29,6 +29,23 @@ pub(crate) struct Route {
     pub(crate) route: String,
 }
 
+/// One more of something, for as long as it lasts.
+#[derive(Debug)]
+pub(crate) struct Raised(Gauge);
+
+impl Raised {
+    pub(crate) fn of(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// The figures of one router.
 pub(crate) struct Metrics {
     registry: Registry,

@@ -74,6 +74,12 @@ impl Document {
                         "scheme": "bearer",
                         "description": "An access token, an API token, or a token of a configured identity provider.",
                     },
+                    "ticket": {
+                        "type": "apiKey",
+                        "in": "query",
+                        "name": "ticket",
+                        "description": "Opens the stream of one session, once, within a minute.",
+                    },
                 },
             },
         })

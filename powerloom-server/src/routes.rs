@@ -8,6 +8,7 @@ mod credentials;
 mod deployments;
 mod groups;
 mod health;
+mod invoke;
 mod keys;
 mod kinds;
 mod metrics;
@@ -15,6 +16,8 @@ mod organization;
 mod ous;
 mod resources;
 mod secrets;
+mod session_stream;
+mod sessions;
 mod skill_versions;
 mod sync;
 mod tokens;
@@ -25,7 +28,11 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// What anybody may ask.
 pub(crate) fn anonymous() -> OpenApiRouter<App> {
-    OpenApiRouter::default().merge(health::routes()).merge(keys::routes())
+    OpenApiRouter::default()
+        .merge(health::routes())
+        .merge(keys::routes())
+        // Its ticket opens it: the only one.
+        .merge(session_stream::ticketed())
 }
 
 /// What is behind a bearer.
@@ -48,4 +55,7 @@ pub(crate) fn governed() -> OpenApiRouter<App> {
         .merge(consents::routes())
         .merge(tokens::routes())
         .merge(whoami::routes())
+        .merge(invoke::routes())
+        .merge(sessions::routes())
+        .merge(session_stream::governed())
 }

@@ -145,7 +145,7 @@ fn version(tag: &str) -> Option<u64> {
 }
 
 /// The one value of a header, if it is there.
-fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Invalid> {
+pub(super) fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Invalid> {
     let refused = || Invalid::hidden(name, "one value of visible ASCII characters");
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused())?;
     let mut values = headers.get_all(name).iter();

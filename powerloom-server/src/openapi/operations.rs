@@ -26,18 +26,29 @@ const REFUSALS: [(&str, &str); 13] = [
 /// Those an anonymous operation may answer with.
 const ANONYMOUS: [&str; 5] = ["400", "404", "405", "500", "503"];
 
+/// Those an operation may answer with besides that a ticket opens: what is wrong with a bearer it was given instead.
+const TICKETED: [&str; 3] = ["401", "403", "429"];
+
 /// Adds to an operation what every operation has.
 pub(crate) fn complete(operation: &mut Value, anonymous: bool) {
     let Some(operation) = operation.as_object_mut() else { return };
+    // One that says itself what opens it is behind no bearer either.
+    let ticketed = operation.contains_key("security");
+    let may =
+        |status: &str| !anonymous || ANONYMOUS.contains(&status) || (ticketed && TICKETED.contains(&status));
     let responses = operation.entry("responses").or_insert_with(|| json!({}));
     if let Some(responses) = responses.as_object_mut() {
         for (status, description) in REFUSALS {
-            if !responses.contains_key(status) && (!anonymous || ANONYMOUS.contains(&status)) {
+            if !responses.contains_key(status) && may(status) {
                 responses.insert(status.to_owned(), refusal(description));
             }
         }
+        // Described without a body: it has that of every refusal.
+        if let Some(upgrade) = responses.get_mut("426").and_then(Value::as_object_mut) {
+            upgrade.insert("content".into(), reference("ErrorEnvelope"));
+        }
     }
-    if anonymous {
+    if anonymous && !ticketed {
         operation.insert("security".into(), json!([]));
     }
 }

@@ -24,6 +24,7 @@ mod ous;
 mod resources;
 mod samples;
 mod schema;
+mod sessions;
 mod skills;
 mod sync;
 mod terms;
