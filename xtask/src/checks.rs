@@ -26,6 +26,11 @@ pub(crate) fn lint() -> anyhow::Result<()> {
         "check --package powerloom-web --no-default-features --locked",
         "check --package powerloom-web --no-default-features --features webhook --locked",
         "check --package powerloom-web --no-default-features --features oidc --locked",
+        "check --package powerloom-server --no-default-features --locked",
+        "check --package powerloom-server --no-default-features --features serve --locked",
+        "check --package powerloom-server --no-default-features --features tls --locked",
+        "check --package powerloom-server --no-default-features --features otel --locked",
+        "check --package powerloom-server --no-default-features --features weave --locked",
     ] {
         run(&mut cargo(alone))?;
     }

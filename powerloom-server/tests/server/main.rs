@@ -9,6 +9,7 @@
 )]
 
 mod bounds;
+mod checkpoints;
 mod ends;
 mod stage;
 mod takeover;
