@@ -1,0 +1,216 @@
+//! `weave token`: API tokens, for programs.
+
+use crate::age::{age, moment};
+use crate::api::segment;
+use crate::command::get::cell;
+use crate::failure::{Exit, Usage};
+use crate::output::table::Table;
+use crate::output::{Format, plain};
+use crate::reference::field;
+use crate::weave::Weave;
+use crate::mint;
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde_json::json;
+
+/// Makes, lists and revokes API tokens
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  weave token create ci --scope agent:read --scope agent:invoke --lifetime 90d
+  weave token create ci --scope agent:read -o name > token
+  weave token list
+  weave token revoke 0190b6e4-7c57-7f00-8000-000000000001")]
+pub(crate) struct Token {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Makes a token; it is shown this once
+    Create(Create),
+    /// Lists tokens; never their secrets
+    #[command(visible_alias = "ls")]
+    List(List),
+    /// Revokes a token at once
+    Revoke(Revoke),
+    /// Mints an access token of a person with the installation's own signing keys
+    Mint(mint::Args),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "With -o name the token alone is on standard output, for a file or a pipe.")]
+pub(crate) struct Create {
+    /// What to call it
+    #[arg(value_name = "NAME")]
+    name: String,
+
+    /// What it may be used for: agent:read; may be given more than once
+    #[arg(long, value_name = "PERMISSION", required = true)]
+    scope: Vec<String>,
+
+    /// Whom it stands for; unless given, you
+    #[arg(long, value_name = "PRINCIPAL")]
+    principal: Option<String>,
+
+    /// How long it is good: 30m, 12h, 90d
+    #[arg(long, value_name = "DURATION", conflicts_with = "expires_at")]
+    lifetime: Option<String>,
+
+    /// When it ends, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    expires_at: Option<String>,
+}
+
+/// Lists tokens.
+#[derive(Debug, Args)]
+pub(crate) pub(crate) struct List {
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// The token's id
+    #[arg(value_name = "TOKEN")]
+    id: String,
+}
+
+impl Token {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the server refuses.
+    pub(crate) async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
+        match self.command {
+            Command::Create(create) => create.run(weave).await,
+            Command::List(list) => list.run(weave).await,
+            Command::Revoke(revoke) => revoke.run(weave).await,
+            // It needs no server.
+            Command::Mint(args) => mint::run(args).await.map(|()| Exit::Done),
+        }
+    }
+}
+
+/// Seconds of a duration such as `90d`.
+fn seconds(text: &str) -> Result<u64, Usage> {
+    let refused = || Usage(format!("`{}` is no duration: expected `30m`, `12h` or `90d`", plain::line(text)));
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(refused)?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(refused()),
+    };
+    let number: u64 = number.parse().map_err(|_| refused())?;
+    number.checked_mul(unit).filter(|seconds| *seconds > 0).ok_or_else(refused)
+}
+
+impl Create {
+    async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
+        let mut body = json!({ "name": self.name, "scopes": self.scope });
+        if let Some(body) = body.as_object_mut() {
+            if let Some(lifetime) = &self.lifetime {
+                body.insert("lifetime_seconds".to_owned(), json!(seconds(lifetime)?));
+            }
+            if let Some(end) = &self.expires_at {
+                body.insert("expires_at".to_owned(), json!(end));
+            }
+            if let Some(principal) = &self.principal {
+                let is_id =
+                    principal.split_once(':').is_some_and(|(_, id)| uuid::Uuid::try_parse(id).is_ok());
+                body.insert(if is_id { "principal" } else { "principal_ref" }.to_owned(), json!(principal));
+            }
+        }
+        // Without a key: the secret is shown once, and an answer that is kept for a second asking would hold it.
+        let answer = weave.api.post("/tokens").json(&body).send().await?;
+        if let Some(pending) = answer.pending()? {
+            return weave.waits(&pending);
+        }
+        let made = answer.json()?;
+        if weave.out.value(&made)? {
+            return Ok(Exit::Done);
+        }
+        let secret = plain::line(field(&made, "token"));
+        weave.out.line(&secret)?;
+        let end = field(&made, "expires_at");
+        let end = if end.is_empty() { String::new() } else { format!(", good until {}", moment(end)) };
+        let id = plain::line(field(&made, "id"));
+        weave.out.note(
+            &weave.out.err_ink.dim(format!("token {id}{}; it is not shown again", plain::line(&end))),
+        )?;
+        Ok(Exit::Done)
+    }
+}
+
+impl List {
+    /// All of them.
+    pub(crate) const fn all(limit: Option<usize>) -> Self {
+        Self { limit }
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the server refuses.
+    pub(crate) async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
+        let items = weave.api.list("/tokens", &[], self.limit).await?;
+        if weave.out.value(&json!({ "items": items }))? {
+            return Ok(Exit::Done);
+        }
+        if weave.out.format == Format::Name {
+            for token in &items {
+                weave.out.line(&plain::line(field(token, "id")))?;
+            }
+            return Ok(Exit::Done);
+        }
+        let mut table = Table::new(["ID", "NAME", "FOR", "SCOPES", "AGE", "EXPIRES"]);
+        let now = Timestamp::now();
+        for token in &items {
+            let whom = ["principal_ref", "principal"]
+                .iter()
+                .find_map(|name| token.get(name).filter(|who| who.is_string()));
+            table.row([
+                field(token, "id").to_owned(),
+                field(token, "name").to_owned(),
+                cell(whom),
+                cell(token.get("scopes")),
+                age(field(token, "created_at"), now),
+                age(field(token, "expires_at"), now),
+            ]);
+        }
+        weave.out.table(&table)?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Revoke {
+    async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
+        let answer = weave.api.delete(format!("/tokens/{}", segment(&self.id))).once().send().await?;
+        if let Some(pending) = answer.pending()? {
+            return weave.waits(&pending);
+        }
+        if !weave.out.value(&json!({ "id": self.id, "status": "revoked" }))? {
+            weave.out.line(&format!("{} {}", weave.out.ink.good("revoked"), plain::line(&self.id)))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_a_number_and_a_unit() {
+        assert_eq!((seconds("30m").unwrap(), seconds("90d").unwrap()), (1800, 7_776_000));
+        for other in
+            ["", "90", "d", "-1d", "0h", "1w", "99999999999999999999d", "18446744073709551615d", "5€"]
+        {
+            assert!(seconds(other).is_err(), "{other}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Watching a session to its end, or until somebody has seen enough.
+
+use crate::command::session_text;
+use crate::failure::Exit;
+use crate::output::plain;
+use crate::reference::field;
+use crate::weave::Weave;
+
+/// What is watched, and how it is shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Watch<'a> {
+    /// The session.
+    pub(crate) session: &'a str,
+    /// Only what is behind this place.
+    pub(crate) after: u64,
+    /// Each frame as a line of JSON.
+    pub(crate) json: bool,
+}
+
+/// Shows a session from a place on, live, to its end.
+///
+/// # Errors
+/// What the server refuses; a stream that cannot be had again.
+pub(crate) async fn watch(weave: &Weave, what: Watch<'_>) -> anyhow::Result<Exit> {
+    let Watch { session, after, json } = what;
+    let out = weave.out;
+    let mut exit = None;
+    let mut follow = weave.api.follow(session, after);
+    let shown = |frame: &crate::api::events::Frame| {
+        if frame.is_last() {
+            exit = frame.payload.get("status").and_then(serde_json::Value::as_str).map(session_text::exit);
+        }
+        let text = match json {
+            true => format!("{}\n", plain::json(&serde_json::to_string(frame)?)),
+            false => session_text::frame(frame, out.ink),
+        };
+        Ok(out.text(&text)?)
+    };
+    let cut = |what: &str| {
+        // Nobody is helped if the session is given up because this could not be told.
+        let _told = out.note(&out.err_ink.busy(what));
+    };
+    let interrupted = tokio::select! {
+        biased;
+        watched = follow.each(shown, cut) => {
+            watched?;
+            false
+        }
+        pressed = tokio::signal::ctrl_c() => {
+            pressed?;
+            true
+        }
+    };
+    if interrupted {
+        let (session, after) = (plain::line(session), follow.after);
+        out.note(&format!("\ndetached; the session goes on\n  watch it again: weave sessions watch {session} --after {after}\n  stop it:        weave sessions cancel {session}"))?;
+        return Ok(Exit::Interrupted);
+    }
+    match exit {
+        Some(exit) => Ok(exit),
+        // The end was seen before, by an earlier reader.
+        None => {
+            let record =
+                weave.api.get(format!("/sessions/{}", crate::api::segment(session))).send().await?.json()?;
+            Ok(session_text::exit(field(&record, "status")))
+        }
+    }
+}
