@@ -78,7 +78,11 @@ impl World {
         let tokens = TokenService::new(&loom, Arc::new(keys), options).unwrap();
         let stopping = CancellationToken::new();
         let app = router(loom.clone(), change(Config::new(tokens.clone())), stopping.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // A small send buffer, so that a test can fill it.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_send_buffer_size(32 << 10).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1024).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
         let client = reqwest::Client::builder().no_proxy().build().unwrap();

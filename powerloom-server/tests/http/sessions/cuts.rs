@@ -112,7 +112,7 @@ fn whatever_is_cut_nothing_is_lost_or_doubled() {
         config.bounds.requests_per_second = None;
         config
     }));
-    let mut runner = TestRunner::new(Config { cases: 48, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 32, failure_persistence: None, ..Config::default() });
     runner
         .run(&steps(), |steps| {
             runtime.block_on(check(&stage, steps));

@@ -95,6 +95,7 @@ async fn every_reader_gets_every_frame_to_the_end() {
     }
     stage.runtime.end_turn(id);
     let (told, _) = socket.drain().await;
+    drop(socket);
     for reader in readers {
         let events = reader.rest().await;
         assert_eq!(events.len(), told.len());

@@ -69,6 +69,32 @@ async fn the_url_of_an_invocation_opens_its_stream() {
     assert_eq!(socket.next().await.unwrap().kind, "powerloom.session_created");
 }
 
+/// RFC 8441: a browser that has an HTTP/2 connection opens its sockets over that.
+#[tokio::test]
+async fn a_stream_opens_over_http2_too() {
+    let stage = Stage::new().await;
+    let id = stage.running().await;
+    let path = format!("/sessions/{id}/stream?ticket={}", stage.ticket(id).await);
+    let (mut send, connection) = h2::client::handshake(stage.client().connect().await).await.unwrap();
+    tokio::spawn(connection);
+    let settled = async {
+        while !send.is_extended_connect_protocol_enabled() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, settled).await.unwrap();
+    let request = axum::http::Request::connect(format!("http://loom{path}"));
+    let mut request = request.header("sec-websocket-version", "13").body(()).unwrap();
+    request.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
+    let (response, _client) = send.send_request(request, false).unwrap();
+    let response = response.await.unwrap();
+    assert_eq!(response.status().as_u16(), 200);
+    let data = response.into_body().data().await.unwrap().unwrap();
+    // One whole text message.
+    assert_eq!(data[0], 0x81);
+    assert!(String::from_utf8_lossy(&data).contains("powerloom.session_created"));
+}
+
 /// Sem. 2.7: a settled session replays, says that it had ended, and closes; from anywhere.
 #[tokio::test]
 async fn a_settled_session_replays_and_closes() {
