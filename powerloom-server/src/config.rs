@@ -1,5 +1,6 @@
 //! How a router is set up: who is believed, and every bound of the face.
 
+use crate::checkpoints::Checkpoints;
 use powerloom_core::token::TokenService;
 use powerloom_core::token::external::ExternalTokens;
 use std::num::NonZeroU32;
@@ -20,13 +21,22 @@ pub struct Config {
     /// Whether a session's stream may also be watched, read-only and by any number, with a bearer instead of a ticket. Off
     /// unless said otherwise; it needs `session:stream`.
     pub viewers: bool,
+    /// Who signs checkpoints of the audit chains, and who keeps them: nobody unless said otherwise.
+    pub checkpoints: Option<Checkpoints>,
 }
 
 impl Config {
     /// Believes the tokens of `tokens`, and nobody else's.
     #[must_use]
     pub fn new(tokens: TokenService) -> Self {
-        Self { tokens, external: None, bounds: Bounds::default(), cors_origins: Vec::new(), viewers: false }
+        Self {
+            tokens,
+            external: None,
+            bounds: Bounds::default(),
+            cors_origins: Vec::new(),
+            viewers: false,
+            checkpoints: None,
+        }
     }
 
     /// Also believes these issuers.
@@ -50,6 +60,13 @@ impl Config {
         self
     }
 
+    /// Lets checkpoints of the audit chains be made and looked at.
+    #[must_use]
+    pub fn checkpoints(mut self, checkpoints: Checkpoints) -> Self {
+        self.checkpoints = Some(checkpoints);
+        self
+    }
+
     /// Lets a session's stream be watched by others than its one client.
     #[must_use]
     pub const fn viewers(mut self) -> Self {
@@ -64,7 +81,7 @@ impl Config {
 pub struct Bounds {
     /// How many bytes a request's body may have: 4 MiB.
     pub body_bytes: usize,
-    /// How many bytes the upload of a skill version may have: 32 MiB.
+    /// How many bytes the upload of a skill version may have, or a plan that is sent back: 32 MiB.
     pub upload_bytes: usize,
     /// How long a request may take: 60 seconds. Streams, and invocations that wait for their end, are not bound by it.
     pub request_timeout: Duration,

@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use powerloom_core::checkpointer::CheckpointError;
 use powerloom_core::error::Error;
 use powerloom_core::error_kind::ErrorKind;
 use powerloom_core::invalid::Invalid;
-use powerloom_core::manifest::{Fault, ManifestErrors};
+use powerloom_core::manifest::{ManifestErrors, PlanError, ResolveError};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -19,6 +20,14 @@ pub(crate) enum Failure {
     /// Documents that cannot be used: each fault with its place.
     #[error("{0}")]
     Manifest(ManifestErrors),
+    /// No checkpoint was made, or what is anchored cannot be told.
+    #[error(transparent)]
+    Checkpoint(CheckpointError),
+    /// Nobody signs checkpoints here.
+    #[error(
+        "checkpoints are not configured here: the server has neither a key to sign them nor a place to keep them"
+    )]
+    NoCheckpoints,
     /// No bearer, or not one.
     #[error("say who you are: `Authorization: Bearer <token>`")]
     NoBearer,
@@ -77,6 +86,28 @@ impl From<Invalid> for Failure {
     }
 }
 
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Resolve(ResolveError::Manifest(errors)) => Self::Manifest(errors),
+            PlanError::Resolve(ResolveError::Store(error)) => Self::Core(error.into()),
+            PlanError::Refused(error) => Self::Core(error),
+            other => Self::Core(Error::Internal { message: other.to_string() }),
+        }
+    }
+}
+
+impl From<CheckpointError> for Failure {
+    fn from(error: CheckpointError) -> Self {
+        match error {
+            CheckpointError::Refused(error) => Self::Core(*error),
+            CheckpointError::Store(error) => Self::Core(error.into()),
+            CheckpointError::Broken(found) => Self::Core(found.into()),
+            other => Self::Checkpoint(other),
+        }
+    }
+}
+
 impl Failure {
     /// The HTTP status and the stable code.
     fn status(&self) -> (StatusCode, &'static str) {
@@ -88,6 +119,14 @@ impl Failure {
             Self::Manifest(_) => (StatusCode::UNPROCESSABLE_ENTITY, "manifest"),
             Self::NoBearer | Self::NoTicket => (StatusCode::UNAUTHORIZED, ErrorKind::Unauthenticated.code()),
             Self::UpgradeRequired => (StatusCode::UPGRADE_REQUIRED, "upgrade_required"),
+            Self::Checkpoint(error) => {
+                // A key or a name that does not fit is the installation's fault, not the caller's.
+                let kind = Some(error.kind()).filter(|kind| *kind != ErrorKind::Invalid);
+                let kind = kind.unwrap_or(ErrorKind::Internal);
+                let status = StatusCode::from_u16(kind.status());
+                (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), kind.code())
+            }
+            Self::NoCheckpoints => (StatusCode::CONFLICT, "checkpoints_not_configured"),
             Self::MediaType { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
@@ -101,10 +140,7 @@ impl Failure {
     fn envelope(&self, code: &str) -> Value {
         let detail = match self {
             Self::Core(error) => return error.envelope(),
-            Self::Manifest(errors) => {
-                let fault = |fault: &Fault| json!({ "at": fault.at.to_string(), "document": fault.document, "message": fault.problem.to_string() });
-                json!({ "faults": errors.faults.iter().map(fault).collect::<Vec<_>>(), "more": errors.more })
-            }
+            Self::Manifest(errors) => json!(errors),
             Self::MediaType { found, allowed } => {
                 json!({ "field": "content-type", "value": found, "allowed": allowed })
             }

@@ -5,6 +5,7 @@
 
 mod app;
 mod authenticate;
+pub mod checkpoints;
 pub mod config;
 mod failure;
 mod input;
@@ -24,6 +25,7 @@ mod trace_context;
 mod upload;
 mod stream;
 
+pub use checkpoints::Checkpoints;
 pub use config::{Bounds, Config};
 pub use router::{openapi_document, router};
 #[cfg(feature = "serve")]

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod attachments;
+mod audit;
 mod authz;
 mod consents;
 mod credentials;
@@ -11,6 +12,7 @@ mod health;
 mod invoke;
 mod keys;
 mod kinds;
+mod manifests;
 mod metrics;
 mod organization;
 mod ous;
@@ -38,24 +40,26 @@ pub(crate) fn anonymous() -> OpenApiRouter<App> {
 /// What is behind a bearer.
 pub(crate) fn governed() -> OpenApiRouter<App> {
     OpenApiRouter::default()
+        .merge(approvals::routes())
         .merge(attachments::routes())
+        .merge(audit::routes())
+        .merge(authz::routes())
+        .merge(consents::routes())
         .merge(credentials::routes())
         .merge(deployments::routes())
         .merge(groups::routes())
+        .merge(invoke::routes())
         .merge(kinds::routes())
+        .merge(manifests::routes())
         .merge(metrics::routes())
         .merge(organization::routes())
         .merge(ous::routes())
         .merge(resources::routes())
         .merge(secrets::routes())
+        .merge(session_stream::governed())
+        .merge(sessions::routes())
         .merge(skill_versions::routes())
         .merge(sync::routes())
-        .merge(approvals::routes())
-        .merge(authz::routes())
-        .merge(consents::routes())
         .merge(tokens::routes())
         .merge(whoami::routes())
-        .merge(invoke::routes())
-        .merge(sessions::routes())
-        .merge(session_stream::governed())
 }

@@ -24,13 +24,19 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
-        let found = media_type(request.headers());
-        if !is_json(found.as_deref()) {
-            let found = shown(&found.unwrap_or_default());
-            return Err(Failure::MediaType { found, allowed: "`application/json`" });
-        }
-        let bytes = read_body(request.into_body(), app.config.bounds.body_bytes).await?;
-        parse(&bytes).map(Self)
+        read_json(request, app.config.bounds.body_bytes).await.map(Self)
+    }
+}
+
+/// A JSON body that may be as long as an upload: what was made here and is sent back, such as a plan.
+#[derive(Debug)]
+pub(crate) struct LongBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<App> for LongBody<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
+        read_json(request, app.config.bounds.upload_bytes).await.map(Self)
     }
 }
 
@@ -42,10 +48,22 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for BodyOr<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
-        is_json(&request)?;
-        let bytes = read_body(request.into_body(), app.config.bounds.body_bytes).await?;
+        let bytes = read_bytes(request, app.config.bounds.body_bytes).await?;
         if bytes.is_empty() { Ok(Self(T::default())) } else { parse(&bytes).map(Self) }
     }
+}
+
+async fn read_json<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, Failure> {
+    parse(&read_bytes(request, most).await?)
+}
+
+async fn read_bytes(request: Request, most: usize) -> Result<Bytes, Failure> {
+    let found = media_type(request.headers());
+    if !is_json(found.as_deref()) {
+        let found = shown(&found.unwrap_or_default());
+        return Err(Failure::MediaType { found, allowed: "`application/json`" });
+    }
+    read_body(request.into_body(), most).await
 }
 
 /// Reads a body of at most `most` bytes.

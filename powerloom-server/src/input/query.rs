@@ -6,12 +6,18 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use powerloom_core::invalid::{Invalid, shown};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::error::Error;
 
 /// The query, read as `T`; parameters that `T` does not know are refused if it says so.
 #[derive(Debug)]
 pub(crate) struct Params<T>(pub(crate) T);
+
+/// No parameter at all.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Failure;

@@ -29,15 +29,24 @@ pub(crate) struct Pending {
 impl Pending {
     /// What waits under this request.
     pub(crate) fn of(request_id: String) -> Self {
+        Self::then(request_id, "it will be made once approved")
+    }
+
+    /// What waits under this request, and what happens once it is approved.
+    pub(crate) fn then(request_id: String, then: &str) -> Self {
         let inbox = format!("/approvals/{request_id}");
-        let message = format!("it waits for approval: see {inbox}; it will be made once approved");
+        let message = format!("it waits for approval: see {inbox}; {then}");
         Self { request_id, status: "pending_approval", inbox, message }
     }
 }
 
 /// 202 with the request's id.
 pub(crate) fn pending(request_id: String) -> Response {
-    let body = Pending::of(request_id);
+    waiting(Pending::of(request_id))
+}
+
+/// 202 with what waits.
+pub(crate) fn waiting(body: Pending) -> Response {
     let location = body.inbox.clone();
     let mut response = (StatusCode::ACCEPTED, Json(body)).into_response();
     set_location(&mut response, &location);

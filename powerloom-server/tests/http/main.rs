@@ -11,6 +11,7 @@
 mod agents;
 mod approvals;
 mod attachments;
+mod audit;
 mod authz;
 mod bad_input;
 mod contract;
@@ -19,6 +20,7 @@ mod document;
 mod forbidden;
 mod groups;
 mod isolation;
+mod manifests;
 mod mcp;
 mod ous;
 mod resources;
