@@ -21,9 +21,9 @@ pub mod router;
 mod routes;
 #[cfg(feature = "serve")]
 pub mod server;
+mod stream;
 mod trace_context;
 mod upload;
-mod stream;
 
 pub use checkpoints::Checkpoints;
 pub use config::{Bounds, Config};

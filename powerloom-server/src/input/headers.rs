@@ -1,7 +1,6 @@
 //! Headers that say under which terms a change is made: an expected version, an idempotency key, a reason.
 
 use crate::failure::Failure;
-use crate::openapi::operations::terms;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};

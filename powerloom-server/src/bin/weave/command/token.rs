@@ -4,11 +4,11 @@ use crate::age::{age, moment};
 use crate::api::segment;
 use crate::command::get::cell;
 use crate::failure::{Exit, Usage};
+use crate::mint;
 use crate::output::table::Table;
 use crate::output::{Format, plain};
 use crate::reference::field;
 use crate::weave::Weave;
-use crate::mint;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::json;
@@ -65,7 +65,7 @@ pub(crate) struct Create {
 
 /// Lists tokens.
 #[derive(Debug, Args)]
-pub(crate) pub(crate) struct List {
+pub(crate) struct List {
     /// At most so many
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
