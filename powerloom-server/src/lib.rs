@@ -11,7 +11,6 @@ mod failure;
 mod input;
 mod layers;
 mod metrics;
-mod no_query;
 mod openapi;
 mod page;
 mod patience;
@@ -23,6 +22,7 @@ mod routes;
 pub mod server;
 mod stream;
 mod trace_context;
+mod unread;
 mod upload;
 
 pub use checkpoints::Checkpoints;

@@ -5,11 +5,11 @@ use crate::authenticate::authenticate;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::layers;
-use crate::no_query::{NoQuery, refuse_query};
 use crate::openapi::{self, Document};
 use crate::resource::collection::{many, one};
 use crate::resource::wire::COLLECTIONS;
 use crate::routes;
+use crate::unread::{Unread, refuse_unread};
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
@@ -28,7 +28,7 @@ pub fn router(loom: ControlPlane, config: Config, stopping: CancellationToken) -
     let app = App::new(loom, config, stopping);
     let (anonymous, governed, document) = assemble(&app);
     let governed = governed
-        .route_layer(from_fn_with_state(NoQuery::of(&document), refuse_query))
+        .route_layer(from_fn_with_state(Unread::of(&document), refuse_unread))
         .route_layer(from_fn_with_state(app.clone(), authenticate));
     let routes = anonymous.merge(governed).merge(openapi::route(document));
     let routes = routes.fallback(unknown_path).method_not_allowed_fallback(unknown_method);

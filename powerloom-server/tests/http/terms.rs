@@ -133,3 +133,25 @@ async fn an_outdated_version_is_refused_in_every_collection_and_changes_nothing(
         assert_eq!(world.get(&path).await.expect(200).text, before.text);
     }
 }
+
+/// A condition that nobody looks at is worse than none.
+#[tokio::test]
+async fn a_condition_is_refused_where_no_version_is_looked_at() {
+    let world = World::start().await;
+    let all = world.everything().await;
+    let before = world.trail().await;
+    let at = |path: &str, below: &str| format!("{path}/{}{below}", id(&all, path));
+    for path in [
+        "/ous".to_owned(),
+        "/secrets/rewrap".to_owned(),
+        at("/skills", "/versions"),
+        at("/groups", "/members"),
+        format!("/sync/Agent/{}/reset", id(&all, "/agents")),
+    ] {
+        let request =
+            world.request(Method::POST, &path).bearer_auth(&world.admin).header("if-match", "\"1\"");
+        let refused = world.send(request.json(&json!({}))).await.expect(400);
+        assert_eq!(refused.body["error"]["detail"]["field"], "if-match", "{path}");
+    }
+    assert_eq!(world.trail().await, before);
+}
