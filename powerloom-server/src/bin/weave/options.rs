@@ -42,9 +42,9 @@ pub(crate) struct Options {
     #[arg(long = "as", global = true, value_name = "EMAIL", env = "POWERLOOM_AS")]
     pub(crate) act_as: Option<String>,
 
-    /// With --store: the file with the master keys that seal secrets
-    #[arg(long, global = true, value_name = "FILE", env = "POWERLOOM_MASTER_KEY_FILE")]
-    pub(crate) master_key: Option<PathBuf>,
+    /// With --store: the file of the master keys that seal secrets; without it they come from POWERLOOM_MASTER_KEY
+    #[arg(long, global = true, value_name = "FILE", env = "POWERLOOM_MASTER_KEYS")]
+    pub(crate) master_keys: Option<PathBuf>,
 
     /// A file with certificates (PEM) to trust beside the system's
     #[arg(long, global = true, value_name = "FILE", env = "POWERLOOM_CA_CERT")]
@@ -148,7 +148,7 @@ impl Options {
         match self.target()? {
             Target::Store { url } => {
                 let (org, who) = (self.org.as_deref(), self.act_as.as_deref());
-                let router = InProcess::open(&url, org, who, self.master_key.as_deref()).await?;
+                let router = InProcess::open(&url, org, who, self.master_keys.as_deref()).await?;
                 Ok(Api::over(Box::new(router)))
             }
             Target::Server { url, token, ca_cert } => {

@@ -70,7 +70,8 @@ impl Output {
             format,
             ink: Ink::new(wanted(io::stdout().is_terminal())),
             err_ink: Ink::new(wanted(io::stderr().is_terminal())),
-            width: width.map(|(width, _)| width.0),
+            // A terminal that does not say how wide it is gets whole lines.
+            width: width.map(|(width, _)| width.0).filter(|width| *width >= 20),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::api::{Broken, Incoming, Transport};
 use crate::failure::Usage;
+use crate::options::variable;
 use anyhow::Context;
 use async_trait::async_trait;
 use axum::Router;
@@ -15,7 +16,7 @@ use powerloom_core::id::{OrgId, ResourceId};
 use powerloom_core::name::Email;
 use powerloom_core::permission::Permission;
 use powerloom_core::principal::Principal;
-use powerloom_core::secret::{FileKeys, KeyProvider, MemoryKeys};
+use powerloom_core::secret::{EnvKeys, FileKeys, KeyProvider, MASTER_KEY_VARIABLE, MemoryKeys};
 use powerloom_core::store::{OrgRow, Store};
 use powerloom_core::token::{KeySet, MemorySigningKeys, SigningKey, TokenOptions, TokenService};
 use powerloom_server::{Config, router};
@@ -53,17 +54,12 @@ impl InProcess {
         url: &str,
         org: Option<&str>,
         email: Option<&str>,
-        master_key: Option<&Path>,
+        master_keys: Option<&Path>,
     ) -> anyhow::Result<Self> {
         let store =
             powerloom_store::open(url).await.with_context(|| format!("the store `{}`", kind_of(url)))?;
-        let keys: Arc<dyn KeyProvider> = match master_key {
-            Some(path) => Arc::new(FileKeys::open(path, &SystemEntropy)?),
-            // Secrets sealed with these are lost with the process: a store that stays refuses them for want of a key file.
-            None => Arc::new(MemoryKeys::generate(&SystemEntropy)),
-        };
         let mut builder = ControlPlane::builder(Arc::clone(&store));
-        if master_key.is_some() || kind_of(url) == "memory" {
+        if let Some(keys) = keys(master_keys, kind_of(url) == "memory")? {
             builder = builder.keys(keys);
         }
         let loom = builder.build();
@@ -80,6 +76,17 @@ impl InProcess {
         let router = router(loom, config, CancellationToken::new());
         Ok(Self { router, tokens, org: org.id, user, host: format!("{} (no server)", shown(url)) })
     }
+}
+
+/// The master keys: a file, or a variable of the environment. A store that stays is never sealed with keys that are lost with
+/// this process: without any it refuses secrets.
+fn keys(file: Option<&Path>, forgets: bool) -> anyhow::Result<Option<Arc<dyn KeyProvider>>> {
+    Ok(match file {
+        Some(path) => Some(Arc::new(FileKeys::open(path, &SystemEntropy)?)),
+        None if variable(MASTER_KEY_VARIABLE).is_some() => Some(Arc::new(EnvKeys::from_env()?)),
+        None if forgets => Some(Arc::new(MemoryKeys::generate(&SystemEntropy))),
+        None => None,
+    })
 }
 
 /// `sqlite`, `memory`, …: the scheme of a store's URL.

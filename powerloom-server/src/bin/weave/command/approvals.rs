@@ -1,7 +1,7 @@
 //! `weave approvals`: what waits for people, and deciding it.
 
 use crate::age::{age, moment};
-use crate::api::call::{Answer, Terms};
+use crate::api::call::Answer;
 use crate::api::segment;
 use crate::command::get::cell;
 use crate::failure::{Exit, Usage};
@@ -267,7 +267,8 @@ fn text(request: &Value, ink: Ink, now: Timestamp) -> String {
     }
     line("signed is", field(request, "payload_hash"));
     for requirement in requirements(request) {
-        let approvers = cell(requirement.get("approvers")).replace(',', ", ");
+        let approvers = cell(requirement.get("approver_refs").or_else(|| requirement.get("approvers")))
+            .replace(',', ", ");
         line("needs", &format!("{} of {approvers} ({})", tally(requirement), field(requirement, "name")));
     }
     for vote in request.get("votes").and_then(Value::as_array).into_iter().flatten() {
@@ -380,35 +381,40 @@ impl BreakGlass {
             weave.out.note("nothing was changed")?;
             return Ok(Exit::Failed);
         }
-        let terms = Terms { justification: Some(self.justification.clone()), under: None };
         let call = weave.api.post(format!("/approvals/{}/break-glass", segment(&self.request)));
         let body = json!({ "justification": self.justification });
-        let answer = call.json(&body).terms(&terms).once().send().await?;
+        let answer = call.json(&body).once().send().await?;
         decided(weave, &self.request, &answer).await
     }
 }
 
 /// Prints where the request is after somebody decided something.
 async fn decided(weave: &Weave, id: &str, answer: &Answer) -> anyhow::Result<Exit> {
-    let said = answer
-        .json()
-        .ok()
-        .filter(|said| !field(said, "state").is_empty() && said.get("requirements").is_some());
-    let request = match said {
-        Some(request) => request,
-        None => read(weave, id).await?,
-    };
-    if !weave.out.value(&request)? {
-        let (id, word) = (plain::line(field(&request, "id")), field(&request, "state"));
-        if weave.out.format == Format::Name {
-            weave.out.line(&id)?;
-        } else {
-            let waits =
-                if word == "pending" { format!(" ({} votes)", votes(&request)) } else { String::new() };
-            weave.out.line(&format!("{id} is {}{waits}", state(word, weave.out.ink)))?;
-        }
+    if let Some(pending) = answer.pending()? {
+        return weave.waits(&pending);
     }
-    Ok(Exit::Done)
+    let said = answer.json()?;
+    // Breaking the glass answers with more than the request.
+    let request = said.get("request").unwrap_or(&said);
+    if weave.out.value(&said)? {
+        return Ok(Exit::Done);
+    }
+    let word = field(request, "state");
+    if weave.out.format == Format::Name {
+        weave.out.line(&plain::line(id))?;
+    } else {
+        let waits = if word == "pending" { format!(" ({} votes)", votes(request)) } else { String::new() };
+        weave.out.line(&format!("{} is {}{waits}", plain::line(id), state(word, weave.out.ink)))?;
+    }
+    if !field(&said, "review_id").is_empty() {
+        let review = plain::line(field(&said, "review_id"));
+        weave.out.note(&format!("the change is made; its review is {review}"))?;
+    }
+    if !field(&said, "note").is_empty() {
+        weave.out.note(&plain::line(field(&said, "note")))?;
+    }
+    // Approved and impossible meanwhile: nothing was made.
+    Ok(if word == "failed" { Exit::Failed } else { Exit::Done })
 }
 
 #[cfg(test)]
@@ -421,7 +427,7 @@ mod tests {
             "requester": { "principal": "user:0190", "written": "user:ada@acme.com" }, "scope_ou": "/acme/eng",
             "payload_hash": "sha256:ab", "before": null, "after": { "name": "bot\u{1b}[2J", "model": "m" },
             "justification": "we need it", "created_at": "2026-11-20T11:00:00Z", "expires_at": "2026-11-27T11:00:00Z",
-            "requirements": [{ "policy": "0191", "name": "agents", "approvers": ["role:Approver", "user:grace@acme.com"],
+            "requirements": [{ "policy": "0191", "name": "agents", "approver_refs": ["role:Approver", "user:grace@acme.com"],
                 "quorum": 2, "approvals": 1 }],
             "votes": [{ "ballot": "approve", "written": "user:grace@acme.com", "comment": "fine" }] });
         let now = "2026-11-20T12:00:00Z".parse().unwrap();

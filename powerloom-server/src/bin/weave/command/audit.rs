@@ -8,7 +8,6 @@ use crate::output::ink::Ink;
 use crate::output::progress::Progress;
 use crate::output::table::Table;
 use crate::output::{Format, plain};
-use crate::reference::field;
 use crate::weave::Weave;
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -102,6 +101,10 @@ pub(crate) struct Export {
     #[arg(long, value_name = "SEQ")]
     to: Option<u64>,
 
+    /// Puts the newest checkpoint that is anchored into the file, so that whoever has the key can verify it alone
+    #[arg(long)]
+    checkpoint: bool,
+
     /// The file; unless given, standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -114,7 +117,7 @@ pub(crate) struct Proof {
     #[arg(value_name = "SEQ")]
     seq: u64,
 
-    /// How many entries the tree has; unless given, that of the newest checkpoint
+    /// How many entries the tree has; unless given, all there are
     #[arg(long, value_name = "N")]
     size: Option<u64>,
 }
@@ -199,7 +202,7 @@ impl List {
             let at = moment(&text("ts"));
             let mut cells = vec![text("seq"), at, text("decision"), text("verb"), actor, resource];
             if wide {
-                cells.extend(["delegated_from_session", "approval_request_id", "hash"].map(text));
+                cells.extend(["delegated_from_session", "approval_request_id", "row_hash"].map(text));
             }
             table.row(cells);
         }
@@ -211,6 +214,7 @@ impl List {
 impl Export {
     async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
         let call = weave.api.get("/audit/export").maybe("from", self.from).maybe("to", self.to);
+        let call = call.maybe("checkpoint", self.checkpoint.then_some(true));
         let mut incoming = call.header("accept", "application/jsonl").stream().await?;
         let shown =
             self.out.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
@@ -250,7 +254,11 @@ impl Export {
 
 impl Proof {
     async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
-        let call = weave.api.get("/audit/proofs/inclusion").query("seq", self.seq).maybe("size", self.size);
+        let size = match self.size {
+            Some(size) => size.to_string(),
+            None => cell(weave.api.get("/audit/tree").send().await?.json()?.get("size")),
+        };
+        let call = weave.api.get("/audit/proofs/inclusion").query("seq", self.seq).query("size", &size);
         let proof = call.send().await?.json()?;
         let mut out = weave.out;
         if out.format != Format::Yaml {
@@ -258,14 +266,7 @@ impl Proof {
             out.format = Format::Json;
         }
         out.value(&proof)?;
-        let size = cell(proof.get("size"));
         out.note(&format!("entry {} is in the tree of {} entries, if the proof verifies: weave audit verify --file ... --inclusion ...", self.seq, plain::line(&size)))?;
         Ok(Exit::Done)
     }
-}
-
-/// What a field of an answer says, for a line of text.
-pub(crate) fn said(value: &Value, name: &str) -> String {
-    let text = field(value, name);
-    plain::line(if text.is_empty() { "-" } else { text }).into_owned()
 }

@@ -1,6 +1,6 @@
 //! `weave audit verify`: on the server, or an export with nothing but the file and what its reader kept.
 
-use crate::command::audit::said;
+use crate::command::get::cell;
 use crate::failure::{Exit, Usage};
 use crate::output::progress::Progress;
 use crate::output::{Output, plain};
@@ -149,32 +149,24 @@ impl Verify {
         let answer = weave.api.post("/audit/verify").json(&body).harmless().send().await;
         drop(progress);
         let report = answer?.json()?;
-        let broken = report.get("break").or_else(|| report.get("broken")).filter(|found| !found.is_null());
-        let good = broken.is_none() && report.get("verified").and_then(Value::as_bool) != Some(false);
-        if weave.out.value(&report)? {
-        } else if good {
-            let head = report.get("head").unwrap_or(&Value::Null);
-            let count = report
-                .get("count")
-                .or_else(|| report.get("entries"))
-                .map(Value::to_string)
-                .unwrap_or_default();
-            let seq = head.get("seq").map(|seq| seq.to_string().replace('"', "")).unwrap_or_default();
+        let good = report.get("ok").and_then(Value::as_bool).unwrap_or(false);
+        if !weave.out.value(&report)? {
             let ink = weave.out.ink;
-            weave.out.line(&format!("{} {count} entries verify", ink.good("✓")))?;
-            weave.out.line(&format!(
-                "{} {}:{}",
-                ink.dim("head, to keep and to give as --trusted:"),
-                plain::line(&seq),
-                said(head, "hash")
-            ))?;
-        } else {
-            let text = broken.map(Value::to_string).unwrap_or_default();
-            weave.out.line(&format!(
-                "{} the trail does not verify: {}",
-                weave.out.ink.bad("x"),
-                plain::line(&text)
-            ))?;
+            if good {
+                let number = |pointer: &str| cell(report.pointer(pointer));
+                let head = format!("{}:{}", number("/verified/head/seq"), number("/verified/head/hash"));
+                let count = number("/verified/count");
+                weave.out.line(&format!("{} {} entries verify", ink.good("✓"), plain::line(&count)))?;
+                let keep = ink.dim("the newest, to keep and to give as --trusted:");
+                weave.out.line(&format!("{keep} {}", plain::line(&head)))?;
+            } else {
+                let found = cell(report.get("finding"));
+                weave.out.line(&format!(
+                    "{} the trail does not verify: {}",
+                    ink.bad("x"),
+                    plain::line(&found)
+                ))?;
+            }
         }
         Ok(if good { Exit::Done } else { Exit::Failed })
     }

@@ -72,7 +72,7 @@ pub(crate) struct WhoCan {
     limit: Option<usize>,
 }
 
-/// Lists what somebody may do, and where
+/// Lists what somebody may do somewhere, and what is withheld from them
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -83,7 +83,7 @@ pub(crate) struct WhatCan {
     #[arg(value_name = "PRINCIPAL")]
     principal: Option<String>,
 
-    /// Only there
+    /// Where; unless given, at the root
     #[arg(long, value_name = "OU")]
     ou: Option<String>,
 }
@@ -162,26 +162,20 @@ fn decision(answer: &Value) -> &Value {
 }
 
 fn explained(answer: &Value, ink: Ink) -> String {
-    // The server has the better text, if it has one.
-    if let Some(text) = answer.get("text").and_then(Value::as_str) {
-        let text = plain::block(text.trim_end());
-        return format!("{text}\n");
-    }
     let decision = decision(answer);
-    let allowed = field(decision, "verdict") == "allow";
-    let mark = if allowed { ink.good("✓") } else { ink.bad("x") };
-    let mut out = format!("{mark} {}\n", plain::line(field(decision, "reason")));
-    for binding in decision.get("bindings").and_then(Value::as_array).into_iter().flatten() {
-        let effect = field(binding, "effect");
+    let mark = if field(decision, "verdict") == "allow" { ink.good("✓") } else { ink.bad("x") };
+    let text = answer.get("text").and_then(Value::as_str).unwrap_or(field(decision, "reason"));
+    let mut out = format!("{mark} {}\n", plain::line(text));
+    for found in decision.get("bindings").and_then(Value::as_array).into_iter().flatten() {
+        let effect = field(found, "effect");
         let effect = if effect == "deny" { ink.bad(effect) } else { ink.good(plain::line(effect)) };
-        let chain = binding
-            .pointer("/via/chain")
-            .map(|chain| format!(" through {}", cell(Some(chain))))
-            .unwrap_or_default();
-        let ou =
-            binding.pointer("/via/ou").map(|ou| format!(" through {}", cell(Some(ou)))).unwrap_or_default();
-        let text = format!("{} at {}{chain}{ou}", field(binding, "role"), field(binding, "scope"));
-        out.push_str(&format!("  {effect}  {}\n", plain::line(&text)));
+        out.push_str(&format!("  {effect}  {}\n", plain::line(&binding(found))));
+    }
+    for remedy in answer.get("remedies").and_then(Value::as_array).into_iter().flatten() {
+        let by = remedy.get("by").filter(|by| !by.is_null()).map(|by| cell(Some(by)).replace(',', ", "));
+        if let Some(by) = by.filter(|by| !by.is_empty()) {
+            out.push_str(&format!("  {} {}\n", ink.dim("could be given by"), plain::line(&by)));
+        }
     }
     out
 }
@@ -216,14 +210,29 @@ impl WhoCan {
         }
         if items.is_empty() {
             weave.out.note("nobody")?;
+            return Ok(Exit::Done);
         }
+        if weave.out.format == Format::Name {
+            for item in &items {
+                weave.out.line(&plain::line(field(item, "name")))?;
+            }
+            return Ok(Exit::Done);
+        }
+        let mut table = Table::new(["WHO", "BY"]);
         for item in &items {
-            let name =
-                ["name", "written", "principal_ref", "principal"].iter().find_map(|name| item.get(name));
-            weave.out.line(&plain::line(&cell(name.filter(|name| !name.is_null()).or(Some(item)))))?;
+            let by = item.get("by").and_then(Value::as_array).into_iter().flatten().map(binding);
+            table.row([field(item, "name").to_owned(), by.collect::<Vec<_>>().join("; ")]);
         }
+        weave.out.table(&table)?;
         Ok(Exit::Done)
     }
+}
+
+/// A binding that has a say, and how it reaches whom it reaches.
+fn binding(binding: &Value) -> String {
+    let chain = binding.pointer("/via/chain").or_else(|| binding.pointer("/via/ou"));
+    let through = chain.map(|chain| format!(" through {}", cell(Some(chain)))).unwrap_or_default();
+    format!("{} at {}{through}", field(binding, "role"), field(binding, "scope"))
 }
 
 impl WhatCan {
@@ -234,27 +243,32 @@ impl WhatCan {
     pub(crate) async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
         let mut body = Map::new();
         who(self.principal.as_deref(), &mut body);
-        if self.ou.is_some() {
-            place(weave, self.ou.as_deref(), &mut body).await?;
-        }
+        place(weave, self.ou.as_deref(), &mut body).await?;
         let answer = ask(weave, "what-can", body).await?;
         if weave.out.value(&answer)? {
             return Ok(Exit::Done);
         }
-        let items = answer.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-        if items.is_empty() {
+        let list = |name: &str| answer.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+        let (allowed, withheld) = (list("allowed"), list("withheld"));
+        if weave.out.format == Format::Name {
+            for item in &allowed {
+                weave.out.line(&plain::line(field(item, "permission")))?;
+            }
+            return Ok(Exit::Done);
+        }
+        let head = format!("{} at {}", field(&answer, "name"), field(&answer, "ou"));
+        weave.out.note(&weave.out.err_ink.dim(plain::line(&head)))?;
+        let mut table = Table::new(["PERMISSION", "ANSWER", "BY"]);
+        for item in allowed.iter().chain(&withheld) {
+            let by = item.get("by").and_then(Value::as_array).into_iter().flatten().map(binding);
+            let resolution = field(item, "resolution").replace('_', " ");
+            table.row([field(item, "permission").to_owned(), resolution, by.collect::<Vec<_>>().join("; ")]);
+        }
+        if allowed.is_empty() && withheld.is_empty() {
             weave.out.note("nothing")?;
             return Ok(Exit::Done);
         }
-        let mut table = Table::new(["OU", "PERMISSIONS"]);
-        for item in &items {
-            let ou = ["ou", "ou_path", "path"].iter().find_map(|name| item.get(name));
-            table.row([cell(ou), cell(item.get("permissions")).replace(',', ", ")]);
-        }
-        let mut out = weave.out;
-        // Permissions are what was asked for: they are not cut.
-        out.format = Format::Wide;
-        out.table(&table)?;
+        weave.out.table(&table)?;
         Ok(Exit::Done)
     }
 }

@@ -101,13 +101,14 @@ async fn checks(options: &Options) -> Vec<Check> {
     };
     if is_store {
         checks.push(Check::ok("store", "opens, and its schema is current"));
-        checks.push(match &options.master_key {
+        let kept = variable(powerloom_core::secret::MASTER_KEY_VARIABLE).is_some();
+        checks.push(match &options.master_keys {
             Some(path) => Check::ok("master key", format!("read from {}", path.display())),
-            None => Check::warn(
-                "master key",
-                "none: secrets can be neither sealed nor opened",
-                "name its file with `--master-key`",
-            ),
+            None if kept => Check::ok("master key", "from the environment"),
+            None => {
+                let hint = "name their file with `--master-keys`";
+                Check::warn("master key", "none: secrets can be neither sealed nor opened", hint)
+            }
         });
     } else if !reach(&api, &mut checks).await {
         return checks;

@@ -66,6 +66,10 @@ pub(crate) struct Create {
 /// Lists tokens.
 #[derive(Debug, Args)]
 pub(crate) struct List {
+    /// Revoked ones too
+    #[arg(long)]
+    revoked: bool,
+
     /// At most so many
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -127,29 +131,29 @@ impl Create {
         }
         // Without a key: the secret is shown once, and an answer that is kept for a second asking would hold it.
         let answer = weave.api.post("/tokens").json(&body).send().await?;
-        if let Some(pending) = answer.pending()? {
-            return weave.waits(&pending);
-        }
         let made = answer.json()?;
+        let exit = if answer.status == 202 { Exit::Waits } else { Exit::Done };
         if weave.out.value(&made)? {
-            return Ok(Exit::Done);
+            return Ok(exit);
         }
-        let secret = plain::line(field(&made, "token"));
-        weave.out.line(&secret)?;
+        // Only here, and only once: everything else about it goes to standard error.
+        weave.out.line(&plain::line(field(&made, "token")))?;
         let end = field(&made, "expires_at");
         let end = if end.is_empty() { String::new() } else { format!(", good until {}", moment(end)) };
-        let id = plain::line(field(&made, "id"));
-        weave.out.note(
-            &weave.out.err_ink.dim(format!("token {id}{}; it is not shown again", plain::line(&end))),
-        )?;
-        Ok(Exit::Done)
+        let wait = match field(&made, "request_id") {
+            "" => String::new(),
+            request => format!("; it is good once {request} is approved"),
+        };
+        let about = format!("token {}{end}{wait}; it is not shown again", field(&made, "id"));
+        weave.out.note(&weave.out.err_ink.dim(plain::line(&about)))?;
+        Ok(exit)
     }
 }
 
 impl List {
     /// All of them.
     pub(crate) const fn all(limit: Option<usize>) -> Self {
-        Self { limit }
+        Self { revoked: false, limit }
     }
 
     /// Does it.
@@ -157,7 +161,8 @@ impl List {
     /// # Errors
     /// What the server refuses.
     pub(crate) async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
-        let items = weave.api.list("/tokens", &[], self.limit).await?;
+        let query: Vec<_> = self.revoked.then(|| ("revoked", "true".to_owned())).into_iter().collect();
+        let items = weave.api.list("/tokens", &query, self.limit).await?;
         if weave.out.value(&json!({ "items": items }))? {
             return Ok(Exit::Done);
         }

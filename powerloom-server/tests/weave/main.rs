@@ -1,0 +1,22 @@
+//! The program `weave`, run as people run it: what it prints, where, and with which exit code.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "tests stop at the first surprise"
+)]
+
+mod apply;
+mod approvals;
+mod audit;
+mod bench;
+mod completions;
+mod contexts;
+mod doctor;
+mod get;
+mod house;
+mod sessions;
+mod story;
+mod usage;

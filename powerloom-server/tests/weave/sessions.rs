@@ -1,0 +1,128 @@
+//! Asking agents and watching them: the stream as people and programs see it.
+
+use crate::bench::run;
+use crate::house::House;
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Rows P69, P76–P82.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invocation_shows_what_happens_and_ends_with_counts() {
+    let house = House::new().await;
+    house.agent("reviewer").await;
+    let told = house.weave(&["invoke", "reviewer", "say Nothing needs fixing."]).await.expect(0);
+    assert!(told.out.contains("Nothing needs fixing.\n"), "{}", told.out);
+    let last = told.out.lines().last().unwrap();
+    assert!(last.starts_with("✓ idle end turn · ") && last.contains("events"), "{}", told.out);
+
+    let frames = house.fed(&["invoke", "/acme/reviewer", "-", "--json"], "say Hello").await.expect(0);
+    let frames: Vec<Value> = frames.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let numbers: Vec<u64> =
+        frames.iter().map(|frame| frame["seq"].as_str().unwrap().parse().unwrap()).collect();
+    assert_eq!(numbers, (1..=frames.len() as u64).collect::<Vec<_>>(), "no gap and no double");
+    assert_eq!(frames[0]["type"], "powerloom.session_created");
+    assert_eq!(frames.last().unwrap()["type"], "powerloom.session_ended");
+}
+
+/// Row P73.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_can_be_waited_for_listed_shown_and_read_again() {
+    let house = House::new().await;
+    house.agent("reviewer").await;
+    let settled =
+        house.weave(&["invoke", "reviewer", "say Done.", "--sync", "--title", "a look", "-o", "json"]);
+    let settled = settled.await.expect(0).json();
+    assert_eq!(settled["status"], "idle_end_turn");
+    let id = settled["session_id"].as_str().unwrap();
+
+    let list = house.weave(&["sessions", "list", "--agent", "reviewer"]).await.expect(0);
+    assert!(
+        list.out.contains(id) && list.out.contains("a look") && list.out.contains("reviewer"),
+        "{}",
+        list.out
+    );
+    let shown = house.weave(&["sessions", "show", id]).await.expect(0);
+    assert!(shown.out.contains("idle_end_turn"), "{}", shown.out);
+    let logs = house.weave(&["sessions", "logs", id]).await.expect(0);
+    assert!(logs.out.contains("Done."), "{}", logs.out);
+    let watched = house.weave(&["sessions", "watch", id]).await.expect(0);
+    assert!(watched.out.contains("Done."), "{}", watched.out);
+    let behind = house.weave(&["sessions", "watch", id, "--after", "1000"]).await.expect(0);
+    assert!(!behind.out.contains("Done."), "{}", behind.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_stopped_is_no_success() {
+    let house = House::new().await;
+    house.agent("reviewer").await;
+    let started = house.weave(&["invoke", "reviewer", "wait 600000", "--detach"]).await.expect(0);
+    let id = started.out.trim();
+    let watching = house.command(&["sessions", "watch", id]);
+    let watching = tokio::task::spawn_blocking(move || run(watching, ""));
+    house.weave(&["sessions", "cancel", id]).await.expect(0);
+    let watched = watching.await.unwrap();
+    assert_eq!(watched.code, 1, "{watched:?}");
+    assert!(watched.out.contains("cancelled"), "{}", watched.out);
+}
+
+/// A stream that is cut goes on behind the last frame, and no frame is shown twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_cut_goes_on_without_gap_or_double() {
+    let house = House::new().await;
+    house.agent("reviewer").await;
+    let (url, cuts) = scissors(house.url.trim_start_matches("http://").to_owned()).await;
+    let prompt = "say one\nwait 300\nsay two\nwait 300\nsay three";
+    let command = house.command_at(&url, &house.admin, &["invoke", "reviewer", prompt, "--json"]);
+    let told = tokio::task::spawn_blocking(move || run(command, "")).await.unwrap().expect(0);
+    assert!(cuts.load(Ordering::SeqCst) >= 2, "nothing was cut: {}", told.err);
+    let frames: Vec<Value> = told.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let numbers: Vec<u64> =
+        frames.iter().map(|frame| frame["seq"].as_str().unwrap().parse().unwrap()).collect();
+    assert_eq!(numbers, (1..=frames.len() as u64).collect::<Vec<_>>());
+    let said: Vec<&str> = frames
+        .iter()
+        .filter(|frame| frame["type"] == "agent.message")
+        .map(|frame| frame["payload"]["content"][0]["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(said, ["one", "two", "three"]);
+    assert!(told.err.contains("trying again") || told.err.contains("going on"), "{}", told.err);
+}
+
+/// Stands before a server and cuts the first two connections on which an agent speaks, in the middle of the frame.
+async fn scissors(server: String) -> (String, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let cuts = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&cuts);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (server, cuts) =
+                (tokio::net::TcpStream::connect(&server).await.unwrap(), Arc::clone(&counted));
+            tokio::spawn(async move {
+                let ((mut from, mut to), (mut back, mut forth)) = (server.into_split(), client.into_split());
+                let asking = tokio::spawn(async move { tokio::io::copy(&mut back, &mut to).await });
+                let mut bytes = [0_u8; 4096];
+                while let Ok(read @ 1..) = from.read(&mut bytes).await {
+                    let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
+                    let spoken =
+                        text.find("event: agent.message").filter(|_| cuts.load(Ordering::SeqCst) < 2);
+                    let spoken = spoken.or_else(|| {
+                        text.find("event:agent.message").filter(|_| cuts.load(Ordering::SeqCst) < 2)
+                    });
+                    if let Some(at) = spoken {
+                        let _gone = forth.write_all(&bytes[..at + 10]).await;
+                        cuts.fetch_add(1, Ordering::SeqCst);
+                        break;
+                    }
+                    if forth.write_all(&bytes[..read]).await.is_err() {
+                        break;
+                    }
+                }
+                asking.abort();
+            });
+        }
+    });
+    (url, cuts)
+}
