@@ -35,7 +35,6 @@ pub(crate) async fn authenticate(State(app): State<App>, mut request: Request, n
         Ok(caller) => caller,
         Err(failure) => return failure.into_response(),
     };
-    tracing::Span::current().record("principal", tracing::field::display(&caller.principal));
     request.extensions_mut().insert(By(caller));
     next.run(request).await
 }
@@ -43,6 +42,7 @@ pub(crate) async fn authenticate(State(app): State<App>, mut request: Request, n
 /// Whose token this is, if they do not ask too often.
 pub(crate) async fn identify(app: &App, token: &str) -> Result<Caller, Failure> {
     let caller = caller(app, token).await?;
+    tracing::Span::current().record("principal", tracing::field::display(&caller.principal));
     app.limit.count(caller.org, &caller.principal)?;
     Ok(caller)
 }

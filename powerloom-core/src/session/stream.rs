@@ -12,6 +12,7 @@ use serde_json::json;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often the log of a session that is pumped in another process is looked at.
 pub const POLL: Duration = Duration::from_millis(500);
@@ -92,6 +93,9 @@ pub struct SessionStream {
     /// The row of a session that had settled when this was opened.
     settled: Option<Box<SessionRecord>>,
     stage: Stage,
+    /// When to look into the log, if nobody says anything before: kept here, as a caller may drop [`next`](Self::next) again
+    /// and again before that.
+    look_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,8 +118,8 @@ impl SessionStream {
         session: SessionId,
         after: EventSeq,
     ) -> Self {
-        let (buffer, settled, stage) = (VecDeque::new(), None, Stage::Replay);
-        Self { log, follower, org, session, after, buffer, settled, stage }
+        let (buffer, settled, stage, look_at) = (VecDeque::new(), None, Stage::Replay, None);
+        Self { log, follower, org, session, after, buffer, settled, stage, look_at }
     }
 
     /// A cursor behind `after` on a session of which it is not known whether it has settled.
@@ -271,7 +275,9 @@ impl SessionStream {
     /// Waits until there may be more: a pump says so, or it is time to look into the log. Of the readers of a process
     /// one looks for all.
     async fn wait(&mut self) {
-        let told = tokio::time::timeout(POLL, self.follower.grown(self.after)).await;
+        let look_at = *self.look_at.get_or_insert_with(|| Instant::now() + POLL);
+        let told = tokio::time::timeout_at(look_at, self.follower.grown(self.after)).await;
+        self.look_at = None;
         if told.is_err() && self.follower.takes_turn(POLL) {
             self.stage = Stage::Replay;
         }

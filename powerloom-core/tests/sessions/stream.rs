@@ -162,3 +162,22 @@ async fn a_reader_knows_how_far_it_is_behind() {
     stream.grown_beyond(far).await;
     assert!(!stream.is_caught_up() && stream.after() < far, "nothing was taken");
 }
+
+/// Whoever waits for several things at once drops the wait for an event each time another comes first. Events that are told
+/// of by nobody, as they are pumped in another process, are found all the same.
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_is_dropped_again_and_again_still_finds_what_nobody_tells() {
+    let world = world(talk()).await;
+    let _stop = world.start();
+    let id = world.invoke().await.session_id;
+    let mut stream = world.other.follow(&world.admin, id, EventSeq::START).await.unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..1000 {
+        match tokio::time::timeout(Duration::from_millis(50), stream.next()).await {
+            Ok(Some(event)) => seen.push(event.unwrap().seq.number()),
+            Ok(None) => break,
+            Err(_) => {}
+        }
+    }
+    assert_eq!(seen, (1..=world.record(id).await.last_seq.number()).collect::<Vec<_>>());
+}

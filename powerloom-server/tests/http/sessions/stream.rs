@@ -7,7 +7,7 @@ use futures::StreamExt;
 use powerloom_core::session::connection::STREAM_LEASE;
 use powerloom_core::store::{Commit, Write};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -284,6 +284,9 @@ async fn only_the_stream_is_opened_by_a_ticket() {
     }
     let events = &document["paths"]["/sessions/{id}/events"]["get"]["responses"]["200"]["content"];
     assert!(events["application/json"].is_object() && events["text/event-stream"].is_object());
+    references(&document, &mut |reference| {
+        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "`{reference}` leads nowhere");
+    });
     let invoke = &document["paths"]["/agents/{id}/invoke"]["post"];
     let headers: Vec<&str> =
         invoke["parameters"].as_array().unwrap().iter().filter_map(|one| one["name"].as_str()).collect();
@@ -291,4 +294,17 @@ async fn only_the_stream_is_opened_by_a_ticket() {
         headers.contains(&"idempotency-key") && headers.contains(&"powerloom-break-glass"),
         "{headers:?}"
     );
+}
+
+fn references(value: &Value, see: &mut impl FnMut(&str)) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::String(reference)) = fields.get("$ref") {
+                see(reference);
+            }
+            fields.values().for_each(|value| references(value, see));
+        }
+        Value::Array(items) => items.iter().for_each(|value| references(value, see)),
+        _ => {}
+    }
 }
