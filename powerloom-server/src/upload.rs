@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 /// An upload as JSON.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = SkillUpload)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Files {
     /// All files: at most 30 MiB together.
@@ -26,14 +27,22 @@ pub(crate) struct Files {
 
 /// An upload as a form.
 #[derive(Debug, ToSchema)]
+#[schema(as = SkillUploadForm)]
 #[expect(dead_code, reason = "it describes; the parts are read one by one")]
 pub(crate) struct Form {
     /// The files, whatever their parts are called: a part's filename is the file's path. One zip archive alone is unpacked.
     #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
     files: Vec<u8>,
     /// Paths of files that may be executed.
+    #[schema(required = false)]
     executable: Vec<String>,
 }
+
+/// An upload as a zip archive.
+#[derive(Debug, ToSchema)]
+#[schema(as = SkillUploadArchive, value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it describes; the bytes are read as they are")]
+pub(crate) struct Archive(Vec<u8>);
 
 /// The files of an upload; of what they are, the core judges.
 #[derive(Debug)]

@@ -48,8 +48,22 @@ pub(crate) fn complete(operation: &mut Value, anonymous: bool) {
             upgrade.insert("content".into(), reference("ErrorEnvelope"));
         }
     }
+    for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+        present_or_absent(parameter);
+    }
     if anonymous && !ticketed {
         operation.insert("security".into(), json!([]));
+    }
+}
+
+/// A parameter may be left out; it is never there and `null`.
+fn present_or_absent(parameter: &mut Value) {
+    let Some(of) = parameter.pointer_mut("/schema/type") else { return };
+    if let Some([word]) = of.as_array_mut().map(|words| {
+        words.retain(|word| word != "null");
+        words.as_slice()
+    }) {
+        *of = word.clone();
     }
 }
 

@@ -8,7 +8,7 @@ use crate::page::{Page, Paging, write_cursor};
 use crate::resource::answer::{Pending, created};
 use crate::resource::collection::shown;
 use crate::resource::view::views;
-use crate::upload::{Files, Form, Upload};
+use crate::upload::{Archive, Files, Form, Upload};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -46,7 +46,7 @@ async fn list_versions(
 /// same version; those of an older version make it the current one again.
 #[utoipa::path(post, path = "/skills/{id}/versions", tag = "skills", operation_id = "publishSkillVersion",
     params(("id" = Uuid, Path, description = "The skill."), TermsHeaders),
-    request_body(content((Form = "multipart/form-data"), (Files = "application/json"), (Vec<u8> = "application/zip"))),
+    request_body(content((Form = "multipart/form-data"), (Files = "application/json"), (Archive = "application/zip"))),
     responses(
         (status = 201, description = "It is the current version.", body = ref("#/components/schemas/SkillVersion"),
             headers(("ETag" = String, description = "Its version as a record."), ("Location" = String, description = "Where it is.")),
