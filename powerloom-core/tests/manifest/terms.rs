@@ -3,7 +3,6 @@
 use crate::house::House;
 use powerloom_core::digest::Digest;
 use powerloom_core::error::Error;
-use powerloom_core::error_kind::ErrorKind;
 use powerloom_core::manifest::{
     ApplyOptions, MAX_BYTES, ParseMode, Plan, Report, StepResult, Through, parse_all, to_yaml,
 };

@@ -77,6 +77,27 @@ pub(super) struct Planned {
     warnings: Vec<Warning>,
 }
 
+/// The envelope of documents that cannot be used.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described: `Failure` writes it")]
+pub(super) struct ManifestRefusal {
+    /// What is wrong.
+    error: ManifestRefused,
+}
+
+/// Documents cannot be used.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described: `Failure` writes it")]
+struct ManifestRefused {
+    /// Always `manifest`.
+    #[schema(pattern = "^manifest$")]
+    code: String,
+    /// All faults, a line for each.
+    message: String,
+    /// The faults.
+    detail: ManifestErrors,
+}
+
 /// Plan documents against what is there, as the caller: nothing is shown that they may not read, and each step says what it
 /// will meet with.
 ///
@@ -85,7 +106,7 @@ pub(super) struct Planned {
 #[utoipa::path(post, path = "/manifests/plan", tag = "manifests", operation_id = "planManifests",
     request_body = PlanRequest,
     responses((status = 200, description = "The plan. Nothing was changed.", body = Planned),
-        (status = 422, description = "The documents cannot be used: `error.detail` holds each fault with its place.", body = ManifestErrors)))]
+        (status = 422, description = "The documents cannot be used: each fault with its place.", body = ManifestRefusal)))]
 pub(super) async fn plan(
     State(app): State<App>,
     By(caller): By,
