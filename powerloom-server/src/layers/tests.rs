@@ -57,8 +57,7 @@ async fn a_panic_is_answered_with_the_envelope_and_the_next_request_is_served() 
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_request_ends_with_the_envelope_unless_its_handler_lifted_the_bound() {
-    let mut bounds = Bounds::default();
-    bounds.request_timeout = Duration::from_secs(5);
+    let bounds = Bounds { request_timeout: Duration::from_secs(5), ..Bounds::default() };
     let app = app(|config| config.bounds(bounds)).await;
     let began = tokio::time::Instant::now();
     let (response, body) = asked(&app, "/slow", None).await;

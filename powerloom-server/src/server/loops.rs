@@ -51,7 +51,7 @@ impl Loops {
             let ended = ended;
             work.await;
             if stop.is_cancelled() {
-                ended.as_told();
+                ended.told_to();
             } else {
                 tracing::error!(name, "a loop has ended by itself");
             }
@@ -97,7 +97,7 @@ impl Loops {
 struct Ended(Option<DropGuard>);
 
 impl Ended {
-    fn as_told(mut self) {
+    fn told_to(mut self) {
         if let Some(guard) = self.0.take() {
             guard.disarm();
         }
