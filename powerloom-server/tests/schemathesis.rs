@@ -11,6 +11,8 @@
     reason = "a test stops at the first surprise, and uses a part of what it shares"
 )]
 
+#[path = "http/contract.rs"]
+mod contract;
 #[path = "http/world.rs"]
 mod world;
 

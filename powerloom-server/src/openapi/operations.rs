@@ -54,17 +54,6 @@ pub(crate) fn complete(operation: &mut Value, anonymous: bool) {
     if anonymous && !ticketed {
         operation.insert("security".into(), json!([]));
     }
-    for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
-        never_null(parameter);
-    }
-}
-
-/// A parameter is there or not: none can be sent as `null`, which is what an optional field is derived to be.
-fn never_null(parameter: &mut Value) {
-    let Some(kinds) = parameter.pointer_mut("/schema/type") else { return };
-    if let Some(kind) = kinds.as_array().and_then(|all| all.iter().find(|kind| *kind != "null")).cloned() {
-        *kinds = kind;
-    }
 }
 
 /// A parameter may be left out; it is never there and `null`.
