@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
 pub(crate) mod operations;
+mod tidy;
 
 /// The parts of the document.
 pub(crate) struct Document {
@@ -56,7 +57,7 @@ impl Document {
         schemas.extend(others(catalogue));
         schemas.extend(form::components());
         schemas.extend(operations::shared_schemas());
-        json!({
+        let mut document = json!({
             "openapi": "3.1.0",
             "info": {
                 "title": "Powerloom",
@@ -82,7 +83,9 @@ impl Document {
                     },
                 },
             },
-        })
+        });
+        tidy::tidy(&mut document);
+        document
     }
 }
 

@@ -16,8 +16,13 @@ mod contract;
 #[path = "http/world.rs"]
 mod world;
 
+use powerloom_core::reconcile::runner::ReconcilerLoop;
+use powerloom_core::session::session_loop::SessionLoop;
+use powerloom_runtime::cma::{CmaClient, CmaRuntime};
+use powerloom_runtime::emulator::Emulator;
 use powerloom_server::Bounds;
 use std::ffi::OsString;
+use std::sync::Arc;
 use tokio::process::Command;
 use world::World;
 
@@ -33,6 +38,13 @@ async fn every_answer_is_as_the_document_says() {
     let mut bounds = Bounds::default();
     bounds.requests_per_second = None;
     let world = World::with(|config| config.bounds(bounds)).await;
+    // What is declared becomes real, and what is invoked runs.
+    let emulator = Emulator::builder().start().await.unwrap();
+    let client = CmaClient::builder().base_url(emulator.url()).api_key("test").without_proxy().build().unwrap();
+    let runtime = Arc::new(CmaRuntime::new(client));
+    tokio::spawn(ReconcilerLoop::builder(&world.loom, runtime.clone()).build().run(world.stopping.clone()));
+    let (sessions, stopped) = (SessionLoop::builder(&world.loom, runtime).build(), world.stopping.clone());
+    tokio::spawn(async move { sessions.run(stopped).await });
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.json");
     let mut run = Command::new(python);
@@ -46,6 +58,10 @@ async fn every_answer_is_as_the_document_says() {
         .arg("--report-json-path")
         .arg(&report)
         .current_dir(folder.path())
+        .env("SCHEMATHESIS_HOOKS", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/schemathesis_hooks.py"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("POWERLOOM_TEST_OU", world.acme.root_ou.to_string())
+        .env("POWERLOOM_TEST_USER", world.acme.admin.to_string())
         .env("HYPOTHESIS_STORAGE_DIRECTORY", folder.path());
     let output = run.output().await.unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -129,7 +129,6 @@ impl PartialSchema for PermissionSet {
     fn schema() -> RefOr<Schema> {
         let list = ArrayBuilder::new()
             .items(Ref::from_schema_name(Permission::name()))
-            .unique_items(true)
             .description(Some("Permissions, in the order of the catalogue."));
         RefOr::T(Schema::from(list))
     }

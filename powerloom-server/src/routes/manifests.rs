@@ -3,6 +3,7 @@
 mod applying;
 mod exporting;
 mod planning;
+mod schema;
 
 use crate::app::App;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,4 +15,5 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(applying::apply))
         .routes(routes!(applying::submit))
         .routes(routes!(exporting::export))
+        .routes(routes!(schema::schema))
 }

@@ -29,7 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 /// List the resources of a kind that the caller may read, by name.
 #[utoipa::path(get, path = "/resources/{kind}", tag = "resources", operation_id = "listResources",
-    params(("kind" = String, Path, description = "The kind, such as `Agent`."), Filter),
+    params(("kind" = String, Path, pattern = "^[A-Z][A-Za-z0-9]{0,62}$", description = "The kind, such as `Agent`."), Filter),
     responses((status = 200, description = "A page.", body = ref("#/components/schemas/ResourcePage"))))]
 async fn list_resources(
     State(app): State<App>,
@@ -46,7 +46,7 @@ async fn list_resources(
 
 /// Create a resource of a kind.
 #[utoipa::path(post, path = "/resources/{kind}", tag = "resources", operation_id = "createResource",
-    params(("kind" = String, Path, description = "The kind, such as `Agent`."), TermsHeaders),
+    params(("kind" = String, Path, pattern = "^[A-Z][A-Za-z0-9]{0,62}$", description = "The kind, such as `Agent`."), TermsHeaders),
     request_body(content = ref("#/components/schemas/ResourceFields"), content_type = "application/json"),
     responses(
         (status = 201, description = "It was created.", body = ref("#/components/schemas/Resource"),
@@ -69,7 +69,7 @@ async fn create_resource(
 
 /// Read a resource.
 #[utoipa::path(get, path = "/resources/{kind}/{id}", tag = "resources", operation_id = "getResource",
-    params(("kind" = String, Path, description = "Its kind."), ("id" = Uuid, Path, description = "Its id."),
+    params(("kind" = String, Path, pattern = "^[A-Z][A-Za-z0-9]{0,62}$", description = "Its kind."), ("id" = Uuid, Path, description = "Its id."),
         ("if-none-match" = Option<String>, Header, description = "Answer 304 if the client has this version.")),
     responses(
         (status = 200, description = "The resource.", body = ref("#/components/schemas/Resource"), headers(("ETag" = String, description = "Its version."))),
@@ -87,7 +87,7 @@ async fn get_resource(
 
 /// Change a resource: absent fields stay as they are, `null` clears.
 #[utoipa::path(patch, path = "/resources/{kind}/{id}", tag = "resources", operation_id = "updateResource",
-    params(("kind" = String, Path, description = "Its kind."), ("id" = Uuid, Path, description = "Its id."), TermsHeaders, IfMatchHeader),
+    params(("kind" = String, Path, pattern = "^[A-Z][A-Za-z0-9]{0,62}$", description = "Its kind."), ("id" = Uuid, Path, description = "Its id."), TermsHeaders, IfMatchHeader),
     request_body(content = ref("#/components/schemas/ResourceFields"), content_type = "application/json"),
     responses(
         (status = 200, description = "It is as wanted now.", body = ref("#/components/schemas/Resource"), headers(("ETag" = String, description = "Its version."))),
@@ -109,7 +109,7 @@ async fn update_resource(
 
 /// Archive a resource; it stays in the audit trail.
 #[utoipa::path(delete, path = "/resources/{kind}/{id}", tag = "resources", operation_id = "archiveResource",
-    params(("kind" = String, Path, description = "Its kind."), ("id" = Uuid, Path, description = "Its id."), TermsHeaders, IfMatchHeader),
+    params(("kind" = String, Path, pattern = "^[A-Z][A-Za-z0-9]{0,62}$", description = "Its kind."), ("id" = Uuid, Path, description = "Its id."), TermsHeaders, IfMatchHeader),
     responses((status = 204, description = "It is archived, or being archived."), (status = 202, description = "It waits for approval.", body = Pending)))]
 async fn archive_resource(
     State(app): State<App>,
