@@ -80,7 +80,7 @@ async fn every_fault_of_every_document_is_told_with_its_place() {
     assert!(refused.err.contains("m/a.yaml:") && refused.err.contains("m/b.yaml:1:"), "{}", refused.err);
     assert!(refused.err.contains("did you mean `Skill`"), "{}", refused.err);
     let machine = bench.weave(&["plan", "m", "-o", "json"]).expect(2);
-    let envelope: serde_json::Value = serde_json::from_str(machine.err.trim()).unwrap();
+    let envelope: serde_json::Value = serde_json::from_str(machine.err.lines().last().unwrap()).unwrap();
     assert_eq!(envelope["error"]["code"], "manifest");
 }
 

@@ -41,7 +41,7 @@ async fn a_plan_says_whom_it_asks_and_a_change_that_waits_is_made_once_approved(
     let inbox = as_grace(&bench, &["approvals", "list"]).expect(0);
     assert!(inbox.out.contains(&request) && inbox.out.contains("0/1"), "{}", inbox.out);
     let shown = as_grace(&bench, &["approvals", "show", &request, "--change"]).expect(0);
-    assert!(shown.out.contains("signed is") && shown.out.contains("+ display_name: Lint"), "{}", shown.out);
+    assert!(shown.out.contains("signed is") && shown.out.contains("+   display_name: Lint"), "{}", shown.out);
     assert!(shown.out.contains("user:admin@acme.com"), "{}", shown.out);
 
     as_grace(&bench, &["approvals", "approve", &request]).expect(2);

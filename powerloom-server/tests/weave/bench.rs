@@ -49,6 +49,7 @@ pub fn weave() -> Command {
         "POWERLOOM_MASTER_KEYS",
         "POWERLOOM_CA_CERT",
         "POWERLOOM_CONFIG",
+        "POWERLOOM_CONTEXTS",
         "NO_COLOR",
     ] {
         command.env_remove(name);

@@ -9,7 +9,7 @@ async fn a_login_is_checked_kept_for_its_owner_alone_and_used() {
     let config = house.folder.path().join("config").join("weave.toml");
     let told = |arguments: &[&str], input: &str| {
         let mut command = weave();
-        command.env("POWERLOOM_CONFIG", &config).args(arguments);
+        command.env("POWERLOOM_CONTEXTS", &config).args(arguments);
         let input = input.to_owned();
         tokio::task::spawn_blocking(move || run(command, &input))
     };
@@ -64,7 +64,7 @@ fn a_file_of_contexts_that_is_open_to_others_is_refused() {
     std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o644)).unwrap();
     let told = |arguments: &[&str]| {
         let mut command = weave();
-        command.env("POWERLOOM_CONFIG", &config).args(arguments);
+        command.env("POWERLOOM_CONTEXTS", &config).args(arguments);
         run(command, "")
     };
     assert!(told(&["get", "agents"]).expect(2).err.contains("chmod 600"));

@@ -30,10 +30,10 @@ async fn a_store_is_opened_and_a_server_that_is_not_there_is_named() {
     assert_eq!((result(&report, "store").as_str(), result(&report, "master key").as_str()), ("ok", "warn"));
     let mut command = weave();
     command.args(["--server", "http://127.0.0.1:1", "doctor"]);
-    command.env("POWERLOOM_CONFIG", bench.path("none.toml"));
+    command.env("POWERLOOM_CONTEXTS", bench.path("none.toml"));
     let sick = run(command, "").expect(1);
     assert!(sick.out.contains("cannot be reached"), "{}", sick.out);
     let mut command = weave();
-    command.arg("doctor").env("POWERLOOM_CONFIG", bench.path("none.toml"));
+    command.arg("doctor").env("POWERLOOM_CONTEXTS", bench.path("none.toml"));
     assert!(run(command, "").expect(1).out.contains("say where"));
 }

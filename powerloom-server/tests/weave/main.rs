@@ -11,12 +11,16 @@
 mod apply;
 mod approvals;
 mod audit;
+mod authz;
 mod bench;
 mod completions;
 mod contexts;
 mod doctor;
 mod get;
 mod house;
+mod lost;
+mod scissors;
 mod sessions;
+mod skills;
 mod story;
 mod usage;

@@ -2,10 +2,8 @@
 
 use crate::bench::run;
 use crate::house::House;
+use crate::scissors::Scissors;
 use serde_json::Value;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Rows P69, P76–P82.
 #[tokio::test(flavor = "multi_thread")]
@@ -49,8 +47,8 @@ async fn a_session_can_be_waited_for_listed_shown_and_read_again() {
     assert!(logs.out.contains("Done."), "{}", logs.out);
     let watched = house.weave(&["sessions", "watch", id]).await.expect(0);
     assert!(watched.out.contains("Done."), "{}", watched.out);
-    let behind = house.weave(&["sessions", "watch", id, "--after", "1000"]).await.expect(0);
-    assert!(!behind.out.contains("Done."), "{}", behind.out);
+    let behind = house.weave(&["sessions", "watch", id, "--after", "1000"]).await.expect(2);
+    assert!(behind.err.contains("which reaches to"), "{}", behind.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,11 +70,13 @@ async fn a_session_that_is_stopped_is_no_success() {
 async fn a_stream_that_is_cut_goes_on_without_gap_or_double() {
     let house = House::new().await;
     house.agent("reviewer").await;
-    let (url, cuts) = scissors(house.url.trim_start_matches("http://").to_owned()).await;
+    // In the middle of the frame in which the agent speaks.
+    let spoken = |_: &str, answer: &str| answer.find("agent.message").map(|at| at + 5);
+    let between = Scissors::before(&house.url, 2, spoken).await;
     let prompt = "say one\nwait 300\nsay two\nwait 300\nsay three";
-    let command = house.command_at(&url, &house.admin, &["invoke", "reviewer", prompt, "--json"]);
+    let command = house.command_at(&between.url, &house.admin, &["invoke", "reviewer", prompt, "--json"]);
     let told = tokio::task::spawn_blocking(move || run(command, "")).await.unwrap().expect(0);
-    assert!(cuts.load(Ordering::SeqCst) >= 2, "nothing was cut: {}", told.err);
+    assert_eq!(between.cuts(), 2, "{}", told.err);
     let frames: Vec<Value> = told.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let numbers: Vec<u64> =
         frames.iter().map(|frame| frame["seq"].as_str().unwrap().parse().unwrap()).collect();
@@ -88,41 +88,4 @@ async fn a_stream_that_is_cut_goes_on_without_gap_or_double() {
         .collect();
     assert_eq!(said, ["one", "two", "three"]);
     assert!(told.err.contains("trying again") || told.err.contains("going on"), "{}", told.err);
-}
-
-/// Stands before a server and cuts the first two connections on which an agent speaks, in the middle of the frame.
-async fn scissors(server: String) -> (String, Arc<AtomicUsize>) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let cuts = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&cuts);
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let (server, cuts) =
-                (tokio::net::TcpStream::connect(&server).await.unwrap(), Arc::clone(&counted));
-            tokio::spawn(async move {
-                let ((mut from, mut to), (mut back, mut forth)) = (server.into_split(), client.into_split());
-                let asking = tokio::spawn(async move { tokio::io::copy(&mut back, &mut to).await });
-                let mut bytes = [0_u8; 4096];
-                while let Ok(read @ 1..) = from.read(&mut bytes).await {
-                    let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
-                    let spoken =
-                        text.find("event: agent.message").filter(|_| cuts.load(Ordering::SeqCst) < 2);
-                    let spoken = spoken.or_else(|| {
-                        text.find("event:agent.message").filter(|_| cuts.load(Ordering::SeqCst) < 2)
-                    });
-                    if let Some(at) = spoken {
-                        let _gone = forth.write_all(&bytes[..at + 10]).await;
-                        cuts.fetch_add(1, Ordering::SeqCst);
-                        break;
-                    }
-                    if forth.write_all(&bytes[..read]).await.is_err() {
-                        break;
-                    }
-                }
-                asking.abort();
-            });
-        }
-    });
-    (url, cuts)
 }

@@ -163,3 +163,14 @@ async fn run(Cli { options, command }: Cli) -> anyhow::Result<Exit> {
         | Command::Doctor(_) => Ok(Exit::Done),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Cli::command().debug_assert();
+    }
+}

@@ -24,12 +24,13 @@ pub(crate) fn frame(frame: &Frame, ink: Ink) -> String {
         "session.error" => format!("{} {}\n", ink.bad("x"), ink.bad(error_text(payload))),
         "powerloom.session_created" => String::new(),
         ENDED | ALREADY_ENDED => end(payload, ink),
-        "session.status_idle" | "session.status_terminated" => String::new(),
+        "session.status_idle" | "session.status_terminated" | "session.usage" => String::new(),
         other => {
             let state = other.strip_prefix("session.status_").map(|state| state.replace('_', " "));
             match state {
                 Some(state) => format!("{}\n", ink.dim(format!("· {}", plain::line(&state)))),
-                None if other.starts_with("span.") => String::new(),
+                // What the runtime counts and what its threads do by themselves.
+                None if other.starts_with("span.") || other.starts_with("session.thread_") => String::new(),
                 None => format!("{}\n", ink.dim(format!("· {}", plain::line(other)))),
             }
         }

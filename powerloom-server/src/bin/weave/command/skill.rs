@@ -20,7 +20,7 @@ const LEFT_OUT: [&str; 4] = [".git", ".DS_Store", "__pycache__", "node_modules"]
 /// Most files of a folder that are looked at.
 const MAX_FILES: usize = 10_000;
 
-/// Uploads skills
+/// Uploads folders as versions of skills
 #[derive(Debug, Args)]
 pub(crate) struct Skill {
     #[command(subcommand)]
