@@ -40,7 +40,8 @@ async fn every_answer_is_as_the_document_says() {
     let world = World::with(|config| config.bounds(bounds)).await;
     // What is declared becomes real, and what is invoked runs.
     let emulator = Emulator::builder().start().await.unwrap();
-    let client = CmaClient::builder().base_url(emulator.url()).api_key("test").without_proxy().build().unwrap();
+    let client =
+        CmaClient::builder().base_url(emulator.url()).api_key("test").without_proxy().build().unwrap();
     let runtime = Arc::new(CmaRuntime::new(client));
     tokio::spawn(ReconcilerLoop::builder(&world.loom, runtime.clone()).build().run(world.stopping.clone()));
     let (sessions, stopped) = (SessionLoop::builder(&world.loom, runtime).build(), world.stopping.clone());

@@ -36,10 +36,14 @@ fn unsigned(schema: &mut Value) {
 fn open_parts(document: &mut Value) {
     let mut parts = BTreeSet::new();
     parts_of(document, &mut parts);
-    let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) else { return };
+    let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) else {
+        return;
+    };
     for part in parts {
         let schema = schemas.get_mut(&part).and_then(Value::as_object_mut);
-        if let Some(schema) = schema.filter(|schema| schema.get("additionalProperties") == Some(&Value::Bool(false))) {
+        if let Some(schema) =
+            schema.filter(|schema| schema.get("additionalProperties") == Some(&Value::Bool(false)))
+        {
             schema.remove("additionalProperties");
         }
     }
@@ -50,7 +54,8 @@ fn parts_of(schema: &Value, parts: &mut BTreeSet<String>) {
     match schema {
         Value::Object(fields) => {
             let all = fields.get("allOf").and_then(Value::as_array).into_iter().flatten();
-            let names = all.filter_map(|part| part.get("$ref")?.as_str()?.strip_prefix("#/components/schemas/"));
+            let names =
+                all.filter_map(|part| part.get("$ref")?.as_str()?.strip_prefix("#/components/schemas/"));
             parts.extend(names.map(str::to_owned));
             fields.values().for_each(|field| parts_of(field, parts));
         }

@@ -5,7 +5,11 @@ use crate::bench::{Bench, run};
 #[tokio::test]
 async fn permissions_are_told_by_words_and_by_exit_codes() {
     let bench = Bench::new().await;
-    run(bench.command(&["apply", "-", "--yes"]), "{kind: User, metadata: {email: ada@acme.com, ou_path: /acme}}").expect(0);
+    run(
+        bench.command(&["apply", "-", "--yes"]),
+        "{kind: User, metadata: {email: ada@acme.com, ou_path: /acme}}",
+    )
+    .expect(0);
     let yes = bench.weave(&["can-i", "agent:create", "--ou", "/acme"]).expect(0);
     assert!(yes.out.starts_with("yes: "), "{}", yes.out);
     let no = bench.weave(&["--as", "ada@acme.com", "can-i", "agent:create"]).expect(1);
