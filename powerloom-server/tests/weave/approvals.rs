@@ -84,7 +84,14 @@ async fn a_whole_plan_is_approved_and_applied_under_its_request() {
     let waits = bench.weave(&submit).expect(3);
     let request = waits.out.lines().last().unwrap().to_owned();
     assert!(request.starts_with("req_"), "{waits:?}");
-    as_grace(&bench, &["approvals", "approve", &request, "--yes"]).expect(0);
+    let shown = as_grace(&bench, &["approvals", "show", &request]).expect(0);
+    assert!(
+        shown.out.contains("because         we grow") && shown.out.contains("+ Skill /acme/lint"),
+        "{}",
+        shown.out
+    );
+    let approved = as_grace(&bench, &["approvals", "approve", &request, "--yes"]).expect(0);
+    assert!(approved.err.contains("+ Skill /acme/lint"), "{}", approved.err);
     let applied = bench.weave(&["apply", "plan.json", "--under", &request, "--yes"]).expect(0);
     assert!(applied.out.contains("Applied: 1 created."), "{}", applied.out);
 }

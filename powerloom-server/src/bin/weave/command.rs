@@ -1,6 +1,7 @@
 //! The commands, one file each or per group.
 
 pub(crate) mod apply;
+pub(crate) mod approval_text;
 pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod audit_verify;

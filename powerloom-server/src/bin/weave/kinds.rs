@@ -55,7 +55,7 @@ static KNOWN: [Known; 13] = [
     Known {
         name: "User",
         words: &["users", "user"],
-        columns: &[("EMAIL", "/email"), ("ENABLED", "/enabled")],
+        columns: &[("EMAIL", "/email"), ("DISABLED", "/disabled")],
     },
     Known { name: "Group", words: &["groups", "group"], columns: &[("DISPLAY NAME", "/display_name")] },
     Known {

@@ -109,6 +109,9 @@ impl Output {
 
     /// Writes a table, within the width of the terminal unless all of it was asked for.
     pub(crate) fn table(&self, table: &Table) -> io::Result<()> {
+        if table.is_empty() {
+            return self.note("none that you may see");
+        }
         let width = self.width.filter(|_| self.format != Format::Wide);
         self.text(&table.text(width, self.ink))
     }

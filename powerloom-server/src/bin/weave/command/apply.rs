@@ -167,7 +167,7 @@ mod tests {
         let unchanged = json!({ "result": "unchanged" });
         let waits = json!({ "result": "pending_approval", "request_id": "req_1" });
         let failed = json!({ "result": "failed", "kind": "denied", "message": "no" });
-        assert_eq!(exit(&report(&[unchanged.clone()])), Exit::Done);
+        assert_eq!(exit(&report(std::slice::from_ref(&unchanged))), Exit::Done);
         assert_eq!(exit(&report(&[unchanged, waits.clone()])), Exit::Waits);
         assert_eq!(exit(&report(&[waits, failed])), Exit::Failed);
     }

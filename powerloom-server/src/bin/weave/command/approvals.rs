@@ -1,17 +1,20 @@
 //! `weave approvals`: what waits for people, and deciding it.
 
-use crate::age::{age, moment};
+use crate::age::age;
 use crate::api::call::Answer;
 use crate::api::segment;
-use crate::command::get::cell;
+use crate::command::approval_text::{requester, state, text, votes};
 use crate::failure::{Exit, Usage};
 use crate::output::ink::Ink;
 use crate::output::table::Table;
 use crate::output::{Format, plain, yaml};
+use crate::plan_text;
 use crate::reference::field;
 use crate::weave::Weave;
+use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
+use powerloom_core::manifest::Plan;
 use serde_json::{Value, json};
 
 /// Lists, shows and decides requests for approval
@@ -216,117 +219,51 @@ impl List {
     }
 }
 
-/// Who asked, as people write it.
-fn requester(request: &Value) -> String {
-    let written = request.pointer("/requester/written").or_else(|| request.get("requester_written"));
-    let plain = request.pointer("/requester/principal").or_else(|| request.get("requester"));
-    cell(written.filter(|written| written.is_string()).or(plain))
-}
-
-fn requirements(request: &Value) -> impl Iterator<Item = &Value> {
-    request.get("requirements").and_then(Value::as_array).into_iter().flatten()
-}
-
-/// How many voted for it, of how many needed: one figure per requirement.
-fn votes(request: &Value) -> String {
-    requirements(request).map(tally).collect::<Vec<_>>().join(" ")
-}
-
-fn tally(requirement: &Value) -> String {
-    let number = |pointer: &str| requirement.pointer(pointer).and_then(Value::as_u64);
-    let given = number("/approvals").or_else(|| number("/tally/approvals")).unwrap_or_default();
-    format!("{given}/{}", number("/quorum").unwrap_or_default())
-}
-
 async fn read(weave: &Weave, request: &str) -> anyhow::Result<Value> {
     weave.api.get(format!("/approvals/{}", segment(request))).send().await?.json()
-}
-
-/// What people see of a request before they decide.
-fn text(request: &Value, ink: Ink, now: Timestamp) -> String {
-    let mut out = format!(
-        "{} {} {}\n",
-        ink.strong(plain::line(field(request, "verb"))),
-        ink.name(plain::line(field(request, "id"))),
-        state(field(request, "state"), ink)
-    );
-    let mut line = |name: &str, value: &str| {
-        if !value.is_empty() {
-            out.push_str(&format!("  {}  {}\n", ink.dim(format!("{name:<14}")), plain::line(value)));
-        }
-    };
-    line("for", field(request, "purpose"));
-    line("what", [field(request, "resource_kind"), field(request, "resource_id")].join(" ").trim_end());
-    line("in", field(request, "scope_ou"));
-    line("asked by", &requester(request));
-    line("because", field(request, "justification"));
-    line("asked at", &moment(field(request, "created_at")));
-    let end = field(request, "expires_at");
-    if !end.is_empty() {
-        line("expires", &format!("{} ({})", moment(end), age(end, now)));
-    }
-    line("signed is", field(request, "payload_hash"));
-    for requirement in requirements(request) {
-        let approvers = cell(requirement.get("approver_refs").or_else(|| requirement.get("approvers")))
-            .replace(',', ", ");
-        line("needs", &format!("{} of {approvers} ({})", tally(requirement), field(requirement, "name")));
-    }
-    for vote in request.get("votes").and_then(Value::as_array).into_iter().flatten() {
-        let comment = field(vote, "comment");
-        let comment = if comment.is_empty() { String::new() } else { format!(": {comment}") };
-        let who = cell(vote.get("written").or_else(|| vote.get("voter")));
-        line("vote", &format!("{} by {who}{comment}", field(vote, "ballot")));
-    }
-    let outcome = request.get("outcome").filter(|outcome| !outcome.is_null());
-    line("outcome", &outcome.map(|outcome| cell(Some(outcome))).unwrap_or_default());
-    for (title, name, mark) in [("before", "before", "-"), ("after", "after", "+")] {
-        let Some(value) = request.get(name).filter(|value| !value.is_null()) else { continue };
-        out.push_str(&format!("  {}\n", ink.dim(title)));
-        for line in yaml::text(value).lines() {
-            let line = format!("    {mark} {line}\n");
-            out.push_str(&if mark == "-" { ink.bad(line) } else { ink.good(line) });
-        }
-    }
-    out
-}
-
-fn state(word: &str, ink: Ink) -> String {
-    let word = plain::line(word);
-    match word.as_ref() {
-        "approved" => ink.good(word),
-        "pending" => ink.busy(word),
-        _ => ink.bad(word),
-    }
 }
 
 impl Show {
     async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
         let mut request = read(weave, &self.request).await?;
-        let change = match self.change {
-            true => Some(
-                weave
-                    .api
-                    .get(format!("/approvals/{}/change", segment(&self.request)))
-                    .send()
-                    .await?
-                    .json()?,
-            ),
-            false => None,
-        };
-        if !weave.out.is_for_people()
-            && let (Some(fields), Some(change)) = (request.as_object_mut(), &change)
-        {
-            fields.insert("change".to_owned(), change.clone());
+        if weave.out.is_for_people() {
+            weave.out.text(&shown(weave, &request, weave.out.ink).await?)?;
         }
-        if !weave.out.value(&request)? {
-            weave.out.text(&text(&request, weave.out.ink, Timestamp::now()))?;
-            if let Some(change) = change {
-                weave.out.line(&weave.out.ink.dim("  the whole change"))?;
-                weave.out.text(&yaml::text(&change))?;
-            }
+        if !self.change {
+            weave.out.value(&request)?;
+            return Ok(Exit::Done);
+        }
+        let change = change(weave, &self.request).await?;
+        if weave.out.is_for_people() {
+            weave.out.line(&weave.out.ink.dim("  the whole change"))?;
+            weave.out.text(&yaml::text(&change))?;
+        } else if let Some(fields) = request.as_object_mut() {
+            fields.insert("change".to_owned(), change);
+            weave.out.value(&request)?;
         }
         Ok(Exit::Done)
     }
+}
+
+async fn change(weave: &Weave, request: &str) -> anyhow::Result<Value> {
+    weave.api.get(format!("/approvals/{}/change", segment(request))).send().await?.json()
+}
+
+/// The request as people see it before they decide; of a plan all of its steps, after checking that it is the one that is signed.
+async fn shown(weave: &Weave, request: &Value, ink: Ink) -> anyhow::Result<String> {
+    let mut shown = text(request, ink, Timestamp::now());
+    if field(request, "purpose") == "plan" {
+        let asked = change(weave, field(request, "id")).await?;
+        let plan: Plan = serde_json::from_value(asked.get("plan").cloned().unwrap_or_default())
+            .context("the plan of the request")?;
+        let digest = plan.digest()?.to_string();
+        anyhow::ensure!(
+            digest == field(request, "payload_hash"),
+            "the server shows a plan with the digest {digest}, which is not the one that is signed"
+        );
+        shown.push_str(&plan_text::plan(&plan, ink));
+    }
+    Ok(shown)
 }
 
 impl Vote {
@@ -341,7 +278,7 @@ impl Vote {
         }
         weave.announce(Some(field(&request, "scope_ou"))).await?;
         // What is signed is shown before it is asked about, wherever the result goes.
-        weave.out.note(text(&request, weave.out.err_ink, Timestamp::now()).trim_end())?;
+        weave.out.note(shown(weave, &request, weave.out.err_ink).await?.trim_end())?;
         let question = if ballot == "approve" { "Approve exactly this?" } else { "Reject it?" };
         if !weave.confirm(question, self.yes)? {
             weave.out.note("nothing was voted")?;
@@ -376,7 +313,7 @@ impl BreakGlass {
     async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
         let request = read(weave, &self.request).await?;
         weave.announce(Some(field(&request, "scope_ou"))).await?;
-        weave.out.note(text(&request, weave.out.err_ink, Timestamp::now()).trim_end())?;
+        weave.out.note(shown(weave, &request, weave.out.err_ink).await?.trim_end())?;
         if !weave.confirm("Break the glass and make this change now? It will be reviewed.", self.yes)? {
             weave.out.note("nothing was changed")?;
             return Ok(Exit::Failed);
@@ -415,22 +352,4 @@ async fn decided(weave: &Weave, id: &str, answer: &Answer) -> anyhow::Result<Exi
     }
     // Approved and impossible meanwhile: nothing was made.
     Ok(if word == "failed" { Exit::Failed } else { Exit::Done })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_shows_what_is_signed_and_what_it_needs() {
-        let request = json!({ "id": "req_1", "state": "pending", "purpose": "change", "verb": "agent.create", "resource_kind": "Agent",
-            "requester": { "principal": "user:0190", "written": "user:ada@acme.com" }, "scope_ou": "/acme/eng",
-            "payload_hash": "sha256:ab", "before": null, "after": { "name": "bot\u{1b}[2J", "model": "m" },
-            "justification": "we need it", "created_at": "2026-11-20T11:00:00Z", "expires_at": "2026-11-27T11:00:00Z",
-            "requirements": [{ "policy": "0191", "name": "agents", "approver_refs": ["role:Approver", "user:grace@acme.com"],
-                "quorum": 2, "approvals": 1 }],
-            "votes": [{ "ballot": "approve", "written": "user:grace@acme.com", "comment": "fine" }] });
-        let now = "2026-11-20T12:00:00Z".parse().unwrap();
-        insta::assert_snapshot!(text(&request, Ink::new(false), now));
-    }
 }

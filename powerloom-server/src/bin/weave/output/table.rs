@@ -26,6 +26,11 @@ impl Table {
         self.rows.push(cells.into_iter().map(shown).collect());
     }
 
+    /// Whether there are no rows.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// The text, each line with its end; within `width` columns if given, where long cells are cut.
     pub(crate) fn text(&self, width: Option<u16>, ink: Ink) -> String {
         let mut grid = Grid::new();
