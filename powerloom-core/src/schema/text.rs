@@ -9,7 +9,7 @@ use crate::labels::{Labels, MAX_LABELS, MAX_VALUE};
 use crate::name::{Email, Name};
 use crate::ou_path::{OuPath, ResourcePath};
 use crate::pattern::{
-    KIND, MAX_EMAIL, SLUG, email, label_key, ou_path, permissions, principal_ref, resource_path, whole,
+    KIND, MAX_EMAIL, PLAIN, SLUG, email, label_key, ou_path, permissions, principal_ref, resource_path, whole,
 };
 use crate::permission::{Permission, PermissionPattern, PermissionSet};
 use crate::principal::{Principal, PrincipalRef};
@@ -57,7 +57,10 @@ fn labels() -> Object {
             ObjectBuilder::new().schema_type(Type::String).pattern(Some(whole(&label_key()))),
         ))
         .additional_properties(Some(
-            ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX_VALUE)),
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .max_length(Some(MAX_VALUE))
+                .pattern(Some(whole(PLAIN))),
         ))
         .max_properties(Some(MAX_LABELS))
         .build()

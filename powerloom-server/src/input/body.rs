@@ -40,7 +40,7 @@ impl<T: DeserializeOwned> FromRequest<App> for LongBody<T> {
     }
 }
 
-/// A JSON body that may be left out: then it is the default of `T`.
+/// A JSON body that may be left out, or `null`: then it is the default of `T`.
 #[derive(Debug)]
 pub(crate) struct BodyOr<T>(pub(crate) T);
 
@@ -49,7 +49,11 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for BodyOr<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
         let bytes = read_bytes(request, app.config.bounds.body_bytes).await?;
-        if bytes.is_empty() { Ok(Self(T::default())) } else { parse(&bytes).map(Self) }
+        if bytes.is_empty() {
+            Ok(Self(T::default()))
+        } else {
+            parse::<Option<T>>(&bytes).map(|given| Self(given.unwrap_or_default()))
+        }
     }
 }
 

@@ -4,6 +4,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
+/// Up to here every whole number has a float of its own: 2^53.
+const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
+
 /// Reads any JSON value. Two readers of one text must not see two different things.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unambiguous;
@@ -40,6 +43,10 @@ impl<'de> Visitor<'de> for Unambiguous {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        // `2.0` is the whole number two to JSON Schema, and to canonical JSON (RFC 8785).
+        if value.fract() == 0.0 && value.abs() <= MAX_WHOLE {
+            return Ok((value as i64).into());
+        }
         Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number that is not finite"))
     }
 
@@ -76,6 +83,11 @@ impl<'de> Visitor<'de> for Unambiguous {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        assert_eq!(read("[2.0, -3e2, 0.5, 1e300]").unwrap(), serde_json::json!([2, -300, 0.5, 1e300]));
+    }
 
     fn read(text: &str) -> Result<Value, serde_json::Error> {
         Unambiguous.deserialize(&mut serde_json::Deserializer::from_str(text))

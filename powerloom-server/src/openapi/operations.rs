@@ -48,6 +48,16 @@ pub(crate) fn complete(operation: &mut Value, anonymous: bool) {
             upgrade.insert("content".into(), reference("ErrorEnvelope"));
         }
     }
+    if let Some(body) = operation.get_mut("requestBody").and_then(Value::as_object_mut) {
+        // A body that is only referred to is derived without a word on whether it must be there.
+        let referred = body
+            .get("content")
+            .and_then(|content| content.pointer("/application~1json/schema/$ref"))
+            .is_some();
+        if referred {
+            body.entry("required").or_insert(Value::Bool(true));
+        }
+    }
     for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
         present_or_absent(parameter);
     }

@@ -1,6 +1,6 @@
 //! What a derived document gets wrong, put right in one place.
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 /// Puts the whole document right.
@@ -8,6 +8,13 @@ pub(crate) fn tidy(document: &mut Value) {
     powerloom_core::schema::plain(document);
     unsigned(document);
     open_parts(document);
+    for name in bodies(document) {
+        if let Some(schema) =
+            document.pointer_mut("/components/schemas").and_then(|schemas| schemas.get_mut(&name))
+        {
+            one_of_two(schema);
+        }
+    }
 }
 
 /// Numbers without a sign are derived with the format of those that have one, which says half of what they may be.
@@ -32,6 +39,52 @@ fn unsigned(schema: &mut Value) {
     }
 }
 
+/// The names of the components that are bodies of requests.
+fn bodies(document: &Value) -> BTreeSet<String> {
+    let items = document.get("paths").and_then(Value::as_object).into_iter().flat_map(Map::values);
+    let operations = items.filter_map(Value::as_object).flat_map(Map::values);
+    let schemas = operations.filter_map(|operation| {
+        operation.pointer("/requestBody/content/application~1json/schema/$ref")?.as_str()
+    });
+    schemas.filter_map(component).map(str::to_owned).collect()
+}
+
+/// The name of the component a reference is to.
+fn component(reference: &str) -> Option<&str> {
+    reference.strip_prefix("#/components/schemas/")
+}
+
+/// Two ways to say one thing, of which a body uses one at most.
+const EITHER: [(&str, &str); 3] =
+    [("ou_id", "ou_path"), ("principal", "principal_ref"), ("expires_at", "lifetime_seconds")];
+
+/// Says of a body with two ways to say one thing that it must not use both.
+fn one_of_two(schema: &mut Value) {
+    let required: Vec<String> =
+        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(text).collect();
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let offers = |name: &str| {
+        properties.is_some_and(|properties| properties.contains_key(name))
+            && !required.iter().any(|it| it == name)
+    };
+    let rules: Vec<Value> = EITHER
+        .into_iter()
+        .filter(|(one, other)| offers(one) && offers(other))
+        .map(|(one, other)| {
+            let said = json!({ "not": { "type": "null" } });
+            json!({ "not": { "required": [one, other], "properties": { one: said, other: said } } })
+        })
+        .collect();
+    if let (Some(fields), false) = (schema.as_object_mut(), rules.is_empty()) {
+        let all = fields.entry("allOf").or_insert_with(|| json!([]));
+        all.as_array_mut().into_iter().for_each(|all| all.extend(rules.iter().cloned()));
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
 /// A schema that is a part of another one must let the other parts' fields be there.
 fn open_parts(document: &mut Value) {
     let mut parts = BTreeSet::new();
@@ -54,8 +107,7 @@ fn parts_of(schema: &Value, parts: &mut BTreeSet<String>) {
     match schema {
         Value::Object(fields) => {
             let all = fields.get("allOf").and_then(Value::as_array).into_iter().flatten();
-            let names =
-                all.filter_map(|part| part.get("$ref")?.as_str()?.strip_prefix("#/components/schemas/"));
+            let names = all.filter_map(|part| component(part.get("$ref")?.as_str()?));
             parts.extend(names.map(str::to_owned));
             fields.values().for_each(|field| parts_of(field, parts));
         }

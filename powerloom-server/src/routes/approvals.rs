@@ -104,7 +104,7 @@ async fn list(
 
 /// Read an approval request: whoever asked for it, may decide it, or holds `approval:read` at its OU.
 #[utoipa::path(get, path = "/approvals/{id}", tag = "approvals", operation_id = "getApproval",
-    params(("id" = String, Path, description = "The request, `req_…`.")),
+    params(("id" = String, Path, pattern = "^req_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", description = "The request, `req_…`.")),
     responses((status = 200, description = "The request, with its votes.", body = RequestView, links(
         ("change" = (operation_id = "getApprovalChange", parameters(("id" = "$response.body#/id")))),
         ("cancel" = (operation_id = "cancelApproval", parameters(("id" = "$response.body#/id")))),
@@ -136,7 +136,7 @@ struct Asked {
 
 /// Read the change itself that a request is for, or the plan.
 #[utoipa::path(get, path = "/approvals/{id}/change", tag = "approvals", operation_id = "getApprovalChange",
-    params(("id" = String, Path, description = "The request, `req_…`.")),
+    params(("id" = String, Path, pattern = "^req_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", description = "The request, `req_…`.")),
     responses((status = 200, description = "What it is for, unaltered.", body = Asked)))]
 async fn change(
     State(app): State<App>,

@@ -38,7 +38,7 @@ struct Ask {
     #[schema(min_length = 1, max_length = 255)]
     title: Option<String>,
     /// How long it may run; absent: as the agent says, or ten minutes.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 86_400)]
     timeout_seconds: Option<u32>,
 }
 

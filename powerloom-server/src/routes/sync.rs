@@ -140,7 +140,7 @@ async fn list_sync(
 
 /// Read where a resource stands on the runtime.
 #[utoipa::path(get, path = "/sync/{kind}/{id}", tag = "sync", operation_id = "getSync",
-    params(("kind" = String, Path, description = "Its kind, such as `Agent`."), ("id" = Uuid, Path, description = "Its id.")),
+    params(("kind" = String, Path, pattern = "^[A-Z][A-Za-z0-9]{0,62}$", description = "Its kind, such as `Agent`."), ("id" = Uuid, Path, description = "Its id.")),
     responses((status = 200, description = "Where it stands.", body = ref("#/components/schemas/SyncItem"))))]
 async fn get_sync(
     State(app): State<App>,
@@ -157,7 +157,7 @@ async fn get_sync(
 /// Try a parked resource again; it also ends the organization's pause. Without `sync:read`, the answer does not say where the
 /// resource stands.
 #[utoipa::path(post, path = "/sync/{kind}/{id}/reset", tag = "sync", operation_id = "resetSync",
-    params(("kind" = String, Path, description = "Its kind, such as `Agent`."), ("id" = Uuid, Path, description = "Its id."), TermsHeaders),
+    params(("kind" = String, Path, pattern = "^[A-Z][A-Za-z0-9]{0,62}$", description = "Its kind, such as `Agent`."), ("id" = Uuid, Path, description = "Its id."), TermsHeaders),
     responses(
         (status = 200, description = "Where it stands now.", body = ref("#/components/schemas/SyncItem")),
         (status = 202, description = "It waits for approval.", body = Pending)))]

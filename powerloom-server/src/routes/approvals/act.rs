@@ -37,7 +37,11 @@ struct Cast {
     /// The request's `payload_hash`: what the voter has seen. Another one is refused.
     payload_hash: Digest,
     /// Why, in the voter's own words.
-    #[schema(min_length = 1, max_length = 2000)]
+    #[schema(
+        min_length = 1,
+        max_length = 2000,
+        pattern = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\xa0][^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]*$"
+    )]
     comment: Option<String>,
     /// The policies whose requirements it is for; left out: all that name the voter.
     #[serde(default)]
@@ -49,7 +53,7 @@ struct Cast {
 ///
 /// Nobody votes on what they asked for themselves, nor by a token of a program or of a session.
 #[utoipa::path(post, path = "/approvals/{id}/votes", tag = "approvals", operation_id = "voteOnApproval",
-    params(("id" = String, Path, description = "The request, `req_…`."), TermsHeaders), request_body = Cast,
+    params(("id" = String, Path, pattern = "^req_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", description = "The request, `req_…`."), TermsHeaders), request_body = Cast,
     responses((status = 200, description = "The vote counts; the request as it is now.", body = RequestView, links(
         ("request" = (operation_id = "getApproval", parameters(("id" = "$response.body#/id")))),
     ))))]
@@ -72,13 +76,17 @@ async fn vote(
 #[schema(as = ApprovalCancel)]
 struct Cancel {
     /// Why.
-    #[schema(min_length = 1, max_length = 2000)]
+    #[schema(
+        min_length = 1,
+        max_length = 2000,
+        pattern = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\xa0][^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]*$"
+    )]
     reason: Option<String>,
 }
 
 /// Take a request back: whoever asked for it, or who holds `approval:cancel` at its OU. A review cannot be taken back.
 #[utoipa::path(post, path = "/approvals/{id}/cancel", tag = "approvals", operation_id = "cancelApproval",
-    params(("id" = String, Path, description = "The request, `req_…`."), TermsHeaders), request_body = Option<Cancel>,
+    params(("id" = String, Path, pattern = "^req_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", description = "The request, `req_…`."), TermsHeaders), request_body = Option<Cancel>,
     responses((status = 200, description = "It is taken back.", body = RequestView)))]
 async fn cancel(
     State(app): State<App>,
@@ -102,7 +110,11 @@ struct CancelMany {
     /// Only judged in this OU or below it.
     ou_id: Option<ResourceId>,
     /// Why.
-    #[schema(min_length = 1, max_length = 2000)]
+    #[schema(
+        min_length = 1,
+        max_length = 2000,
+        pattern = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\xa0][^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]*$"
+    )]
     reason: Option<String>,
 }
 

@@ -27,7 +27,11 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[schema(as = ApprovalBreakGlass)]
 struct Why {
     /// Why it cannot wait, for those who will judge it.
-    #[schema(min_length = 1, max_length = 2000)]
+    #[schema(
+        min_length = 1,
+        max_length = 2000,
+        pattern = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\xa0][^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]*$"
+    )]
     justification: String,
 }
 
@@ -63,7 +67,7 @@ struct Broken {
 /// until it is decided no glass is broken again in the same OU. Plans and reviews are refused. The body's justification is
 /// the one that counts.
 #[utoipa::path(post, path = "/approvals/{id}/break-glass", tag = "approvals", operation_id = "breakGlass",
-    params(("id" = String, Path, description = "The request, `req_…`."), TermsHeaders), request_body = Why,
+    params(("id" = String, Path, pattern = "^req_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", description = "The request, `req_…`."), TermsHeaders), request_body = Why,
     responses((status = 200, description = "The change is made.", body = Broken, links(
         ("review" = (operation_id = "getApproval", parameters(("id" = "$response.body#/review_id")))),
     )), (status = 202, description = "Something else holds it back.", body = Pending)))]
