@@ -65,8 +65,15 @@ pub(crate) fn test(python: &Path) -> anyhow::Result<()> {
     } else {
         cargo("test --workspace --all-features --locked --lib --bins --tests --no-fail-fast")
     };
-    run(tests.env("POWERLOOM_TEST_PYTHON", python))?;
+    // With it a test fails where it would only say that a program is missing.
+    run(tests.env("POWERLOOM_TEST_PYTHON", python).env("CI", "true"))?;
     run(&mut cargo("test --workspace --all-features --locked --doc"))
+}
+
+/// Writes what is generated and checked in: the test that compares it writes it instead.
+pub(crate) fn write_documents() -> anyhow::Result<()> {
+    let mut write = cargo("test --workspace --all-features --locked --test openapi");
+    run(write.env("POWERLOOM_WRITE_DOCUMENTS", "1"))
 }
 
 /// The demo on a fresh folder, and once more on the same: the second run must find nothing to change.

@@ -1,5 +1,6 @@
 //! The Python environment of the tests: a virtual environment below the target folder, made once.
 
+use crate::programs::apt_install;
 use crate::shell::{root, run, target, works};
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
@@ -54,15 +55,7 @@ fn create(folder: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     // Debian ships the module apart, and maybe no Python at all.
-    if works(Command::new("apt-get").arg("--version")) {
-        run(Command::new("apt-get").args(["update", "--quiet"]))?;
-        run(Command::new("apt-get").args([
-            "install",
-            "--yes",
-            "--quiet",
-            "--no-install-recommends",
-            "python3-venv",
-        ]))?;
+    if apt_install("python3-venv")? {
         return run(&mut make());
     }
     bail!("the tests drive the official Python SDK: install Python 3.10 or newer with its `venv` module")
