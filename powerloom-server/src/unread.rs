@@ -2,7 +2,7 @@
 //! that does nothing is a mistake, and a change whose condition nobody looks at is worse.
 
 use crate::failure::Failure;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, NestedPath, Request, State};
 use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -41,8 +41,11 @@ impl Unread {
 
     fn refuse(&self, request: &Request) -> Result<(), Invalid> {
         let Some(path) = request.extensions().get::<MatchedPath>() else { return Ok(()) };
+        // Nested in another router, the path that matched begins with where that is.
+        let nested = request.extensions().get::<NestedPath>();
+        let path = nested.and_then(|at| path.as_str().strip_prefix(at.as_str())).unwrap_or(path.as_str());
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-        let operation = (method.as_str().to_lowercase(), path.as_str().to_owned());
+        let operation = (method.as_str().to_lowercase(), path.to_owned());
         let Some(reads) = self.0.get(&operation) else { return Ok(()) };
         let query = request.uri().query().filter(|query| !reads.query && !query.is_empty());
         if let Some(query) = query {
@@ -62,5 +65,34 @@ pub(crate) async fn refuse_unread(State(unread): State<Unread>, request: Request
     match unread.refuse(&request) {
         Ok(()) => next.run(request).await,
         Err(invalid) => Failure::from(invalid).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use serde_json::json;
+    use tower::ServiceExt as _;
+
+    /// A router of ours may be a part of an application: then the paths that match are longer than those of the document.
+    #[tokio::test]
+    async fn a_query_nobody_reads_is_refused_wherever_the_router_is_nested() {
+        let paths = json!({ "/agents/{id}": { "get": {} }, "/agents": { "get": { "parameters": [{ "in": "query" }] } } });
+        let unread = Unread::of(&json!({ "paths": paths }));
+        let routes = Router::new().route("/agents", get(async || ())).route("/agents/{id}", get(async || ()));
+        let ours: Router = routes.route_layer(from_fn_with_state(unread, refuse_unread));
+        let nested = Router::new().nest("/loom", ours.clone());
+        let as_service = Router::new().nest("/a", Router::new().nest_service("/loom", ours.clone()));
+        for (app, at) in [(ours, ""), (nested, "/loom"), (as_service, "/a/loom")] {
+            for (path, status) in [("/agents/7", 200), ("/agents/7?x=1", 400), ("/agents?x=1", 200)] {
+                let request = Request::get(format!("{at}{path}")).body(Body::empty()).unwrap();
+                let answer = app.clone().oneshot(request).await.unwrap();
+                assert_eq!(answer.status(), status, "{at}{path}");
+            }
+        }
     }
 }
