@@ -11,8 +11,10 @@ use crate::resource::wire::COLLECTIONS;
 use crate::routes;
 use crate::unread::{Unread, refuse_unread};
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderValue, header};
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
 use powerloom_core::control_plane::ControlPlane;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
@@ -60,6 +62,11 @@ async fn unknown_path(request: Request) -> Failure {
     Failure::Path { path: powerloom_core::invalid::shown(request.uri().path()) }
 }
 
-async fn unknown_method(request: Request) -> Failure {
-    Failure::Method { method: request.method().to_string() }
+async fn unknown_method(path: Option<MatchedPath>, request: Request) -> Response {
+    let mut response = Failure::Method { method: request.method().to_string() }.into_response();
+    // `CONNECT` begins a WebSocket over HTTP/2, and is no method that can be asked with: the document cannot have it.
+    if path.is_some_and(|path| path.as_str() == routes::STREAM) {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
+    }
+    response
 }

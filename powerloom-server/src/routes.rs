@@ -26,6 +26,7 @@ mod tokens;
 mod whoami;
 
 use crate::app::App;
+pub(crate) use session_stream::PATH as STREAM;
 use utoipa_axum::router::OpenApiRouter;
 
 /// What anybody may ask.

@@ -29,6 +29,9 @@ use world::World;
 /// How many requests are generated per operation and phase at most; the number of operations is the other factor.
 const EXAMPLES: &str = "25";
 
+/// How many cases a run has at least.
+const LEAST: u32 = 2_000;
+
 /// No 5xx, no undocumented status or media type, no answer that is not of its schema, no way around authentication, nothing
 /// accepted that the document forbids.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -67,4 +70,24 @@ async fn every_answer_is_as_the_document_says() {
     let output = run.output().await.unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    // A run that tested little would have found little.
+    let line = text.lines().find(|line| line.contains(" generated, ")).unwrap_or_default();
+    let generated: u32 =
+        line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default();
+    assert!(generated >= LEAST, "only {generated} cases:\n{text}");
+    for phase in ["Coverage", "Fuzzing", "Stateful"] {
+        let ran = |line: &str| line.contains('✅') && line.contains(&format!("{phase} (in"));
+        assert!(text.lines().any(ran), "{phase} was left out:\n{text}");
+    }
+    // What is generated must also come true now and then: a tester that is only refused sees little.
+    let figures = world.get("/metrics").await.expect(200).text;
+    let made = |path: &str| {
+        let line = |line: &&str| {
+            line.starts_with("powerloom_http_requests_total") && line.contains("status=\"201\"")
+        };
+        figures.lines().filter(line).any(|line| line.contains(&format!("route=\"{path}\"")))
+    };
+    for path in ["/agents", "/skills", "/ous", "/groups", "/role-bindings", "/tokens"] {
+        assert!(made(path), "nothing was made at {path}:\n{figures}");
+    }
 }

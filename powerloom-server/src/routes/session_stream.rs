@@ -10,8 +10,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::map_response;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use powerloom_core::clock::Timestamp;
@@ -31,22 +30,12 @@ pub(super) fn governed() -> OpenApiRouter<App> {
 
 /// What a ticket opens: the one route whose credential is not a bearer.
 pub(super) fn ticketed() -> OpenApiRouter<App> {
-    // Over HTTP/2 a WebSocket begins with CONNECT (RFC 8441); who asks which methods there are is told of those a document can
-    // describe.
-    OpenApiRouter::default()
-        .routes(routes!(stream))
-        .route(PATH, on(MethodFilter::CONNECT, stream))
-        .layer(map_response(described_methods))
+    // Over HTTP/2 a WebSocket begins with CONNECT (RFC 8441).
+    OpenApiRouter::default().routes(routes!(stream)).route(PATH, on(MethodFilter::CONNECT, stream))
 }
 
-async fn described_methods(mut response: Response) -> Response {
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
-    }
-    response
-}
-
-const PATH: &str = "/sessions/{id}/stream";
+/// Where a session is streamed.
+pub(crate) const PATH: &str = "/sessions/{id}/stream";
 
 /// Opens a session's stream once.
 #[derive(Debug, Serialize, ToSchema)]

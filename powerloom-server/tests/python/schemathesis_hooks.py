@@ -34,3 +34,12 @@ def map_body(context, body):
 @schemathesis.hook
 def map_query(context, query):
     return named(query)
+
+
+@schemathesis.hook
+def map_headers(context, headers):
+    """A plan that does not exist, and a glass that nothing asks to break, would refuse nearly every change."""
+    if isinstance(headers, dict):
+        for name in ("powerloom-under-plan", "powerloom-break-glass"):
+            headers.pop(name, None)
+    return headers
