@@ -1,7 +1,4 @@
-//! Powerloom as a service: REST, WebSocket and OpenAPI over one [`ControlPlane`](powerloom_core::control_plane::ControlPlane).
-//!
-//! [`router()`] is an axum router to serve or to nest. It holds no rule: it authenticates, reads a request, calls the core once
-//! and writes down the answer.
+#![doc = include_str!("../README.md")]
 
 mod app;
 mod authenticate;

@@ -24,8 +24,42 @@ use utoipa_axum::router::OpenApiRouter;
 /// Nothing is anonymous but `/healthz`, `/readyz`, `/.well-known/jwks.json`, `/openapi.json`, and a session's WebSocket, which
 /// its ticket opens. Its loops (reconciling, sessions) are not part of it: run them beside it, or use `Server`.
 ///
+/// Nested below a path, what an answer says of other paths (`location`, `ws_url`, the OpenAPI document) is without that path.
+///
 /// `stopping` is cancelled when the program is about to end: from then on `/readyz` answers 503 and every stream is closed so
 /// that its reader can go on elsewhere.
+///
+/// # Examples
+/// Below a path of an application of one's own:
+/// ```
+/// # use axum::{body::Body, http::Request, routing::get};
+/// # use powerloom_core::control_plane::ControlPlane;
+/// # use powerloom_core::entropy::SystemEntropy;
+/// # use powerloom_core::token::{KeySet, MemorySigningKeys, SigningKey, TokenOptions, TokenService};
+/// # use powerloom_server::Config;
+/// # use std::sync::Arc;
+/// # use tokio_util::sync::CancellationToken;
+/// # use tower::ServiceExt as _;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let loom = ControlPlane::builder(powerloom_store::open("memory:").await?).build();
+/// let keys = MemorySigningKeys::new(KeySet::new(SigningKey::generate_ed25519(&SystemEntropy)?));
+/// let options = TokenOptions::new("https://acme.com/loom", "https://acme.com/loom");
+/// let tokens = TokenService::new(&loom, Arc::new(keys), options)?;
+///
+/// let stopping = CancellationToken::new();
+/// let face = powerloom_server::router(loom, Config::new(tokens), stopping.clone());
+/// let app = axum::Router::new().route("/", get(async || "a page of ours")).nest("/loom", face);
+///
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let ask = |path: &str| app.clone().oneshot(Request::get(path).body(Body::empty()).unwrap());
+/// # assert_eq!((ask("/").await?.status(), ask("/loom/readyz").await?.status()), (200.try_into()?, 200.try_into()?));
+/// # assert_eq!(ask("/loom/whoami").await?.status(), 401);
+/// # stopping.cancel();
+/// axum::serve(listener, app).with_graceful_shutdown(stopping.cancelled_owned()).await?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn router(loom: ControlPlane, config: Config, stopping: CancellationToken) -> Router {
     let app = App::new(loom, config, stopping);
     let (anonymous, governed, document) = assemble(&app);
