@@ -87,3 +87,24 @@ async fn keys_are_for_their_owner_alone_and_the_story_can_be_followed() {
     assert_eq!(who.status(), 200);
     child.kill().await.unwrap();
 }
+
+/// What makes checkpoints when they are due and what answers whoever asks for one have the same key and the same folder.
+#[tokio::test]
+async fn a_checkpoint_can_be_asked_for_where_checkpoints_are_set_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = ["--checkpoint-key", "audit.key", "--checkpoint-name", "acme.com/audit"];
+    let words = [said.as_slice(), &["--checkpoint-folder", "kept"]].concat();
+    let server = Running::dev(folder.path(), &words).await;
+    let (status, made) = server.post("/audit/checkpoints", &json!({})).await;
+    assert_eq!(status, 200, "{made}");
+    assert!(made["key"].as_str().unwrap().starts_with("acme.com/audit+"), "{made}");
+    let (_, kept) = server.get("/audit/checkpoints").await;
+    assert_eq!((&kept["key"], kept["items"].as_array().unwrap().len()), (&made["key"], 1), "{kept}");
+    assert_eq!(kept["items"][0]["checkpoint"]["size"], made["checkpoint"]["size"], "{kept}");
+    assert_eq!(
+        std::fs::read_dir(folder.path().join("kept")).unwrap().count(),
+        2,
+        "a checkpoint and its lock"
+    );
+    assert_eq!(server.end().await.0, Some(0));
+}
