@@ -2,7 +2,7 @@
 
 use crate::output::plain;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io;
 
 /// What a script learns.
@@ -104,6 +104,18 @@ impl Refusal {
         }
     }
 
+    /// An answer that names another place. Nothing was done, and the token goes nowhere it was not meant for.
+    pub(crate) fn redirected(status: u16, location: Option<&str>) -> Self {
+        let place = location.map_or_else(String::new, |location| format!(" to `{location}`"));
+        Self {
+            status,
+            code: "redirected".to_owned(),
+            message: format!("the server answered {status} and sends elsewhere{place}: nothing was done"),
+            detail: json!({ "location": location }),
+            request_id: None,
+        }
+    }
+
     /// The exit code.
     fn exit(&self) -> Exit {
         match self.code.as_str() {
@@ -117,6 +129,7 @@ impl Refusal {
         let detail = |field: &str| self.detail.get(field).and_then(Value::as_str);
         Some(match (self.status, self.code.as_str()) {
             (401, _) => "the token is missing, expired, or another server's: `weave login --server <url>`".to_owned(),
+            (_, "redirected") => "use the URL in Location: `--server <that URL>`".to_owned(),
             (_, "justification_required") => "say why with `--justification`".to_owned(),
             (_, "agent_not_synced" | "environment_not_synced") => {
                 "see how it stands with `weave sync status`; the server pushes it within seconds unless it is parked".to_owned()
@@ -192,7 +205,7 @@ pub(crate) fn report(error: &anyhow::Error, output: &crate::output::Output) -> E
         if !output.is_for_people() {
             let Refusal { code, message, detail, .. } = refusal;
             let envelope =
-                serde_json::json!({ "error": { "code": code, "message": message, "detail": detail } });
+                json!({ "error": { "code": code, "message": message, "detail": detail } });
             eprint_all(&format!("{}\n", plain::json(&envelope.to_string())));
             return refusal.exit();
         }

@@ -149,7 +149,7 @@ impl<'a> Call<'a> {
         loop {
             tried += 1;
             let wait = match self.whole().await {
-                Ok(answer) if answer.status < 400 => return Ok(answer),
+                Ok(answer) if is_success(answer.status) => return Ok(answer),
                 Ok(answer) => match self.again_after(&answer) {
                     Some(wait) if tried < MOST_TRIES => wait.unwrap_or_else(|| pause(tried)),
                     _ => return Err(answer.refusal().into()),
@@ -175,7 +175,7 @@ impl<'a> Call<'a> {
     /// As [`send`](Self::send).
     pub(crate) async fn stream(self) -> anyhow::Result<Incoming> {
         let incoming = self.transport.send(self.request()).await?;
-        if incoming.status < 400 {
+        if is_success(incoming.status) {
             return Ok(incoming);
         }
         Err(Answer::take(incoming).await?.refusal().into())
@@ -203,6 +203,11 @@ impl<'a> Call<'a> {
         *request.uri_mut() = format!("{}{}", self.path, self.query).parse().unwrap_or_default();
         request
     }
+}
+
+/// Whether it was done. Where a request is sent elsewhere, nothing was: a redirect is not followed, as the token would follow it.
+const fn is_success(status: u16) -> bool {
+    matches!(status, 200..=299)
 }
 
 fn pause(tried: u32) -> Duration {
@@ -250,6 +255,9 @@ impl Answer {
     }
 
     fn refusal(&self) -> Refusal {
+        if matches!(self.status, 300..=399) {
+            return Refusal::redirected(self.status, self.header(header::LOCATION.as_str()));
+        }
         Refusal::read(self.status, self.header(REQUEST_ID).map(str::to_owned), &self.bytes)
     }
 }

@@ -142,7 +142,7 @@ impl Reset {
         if let Some(pending) = answer.pending()? {
             return weave.waits(&pending);
         }
-        let value = answer.json().unwrap_or_else(|_| json!({ "id": view.get("id"), "status": "reset" }));
+        let value = answer.json()?;
         if !weave.out.value(&value)? {
             weave.out.line("it is tried again within seconds")?;
         }
