@@ -73,15 +73,44 @@ async fn wrong_usage_ends_with_two() {
     assert!(not_a_url.err.contains("`loom` is no server"), "{}", not_a_url.err);
 }
 
-/// A reader that goes away, as `head` does, is no failure.
-#[cfg(unix)]
+/// What the program does before a reader that has gone away, as `head` does.
+#[track_caller]
+fn unread(mut command: std::process::Command) -> (i32, String) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    command.stdin(std::process::Stdio::null()).stdout(writer).stderr(std::process::Stdio::piped());
+    let done = command.spawn().unwrap().wait_with_output().unwrap();
+    (done.status.code().unwrap_or(-1), String::from_utf8(done.stderr).unwrap())
+}
+
+/// The code is the one shells know from a program that a closed pipe has ended.
 #[tokio::test]
-async fn a_reader_that_goes_away_is_no_failure() {
+async fn a_reader_that_goes_away_is_told_by_the_exit_code_alone() {
     let bench = Bench::new().await;
-    let program = env!("CARGO_BIN_EXE_weave");
-    let mut shell = std::process::Command::new("bash");
-    shell.env("POWERLOOM_STORE", bench.url());
-    shell.args(["-c", &format!("set -o pipefail; '{program}' openapi | head -n 1")]);
-    let done = run(shell, "").expect(0);
-    assert_eq!(done.out, "{\n");
+    let (code, told) = unread(bench.command(&["openapi"]));
+    assert_eq!((code, told.as_str()), (141, ""));
+    let skill = bench.write("a.yaml", "{kind: Skill, metadata: {name: lint, ou_path: /acme}}");
+    let (code, told) = unread(bench.command(&["apply", &skill, "--yes"]));
+    assert_eq!(code, 141, "{told}");
+    let skills = bench.weave(&["get", "skills", "-o", "json"]).expect(0).json();
+    assert!(skills["items"].as_array().unwrap().is_empty(), "what could not be shown is not done");
+}
+
+/// Their exit code is the answer, read or not.
+#[tokio::test]
+async fn an_answer_that_is_a_no_stays_one_without_a_reader() {
+    let bench = Bench::new().await;
+    let ada = bench.write("ada.yaml", "{kind: User, metadata: {email: ada@acme.com, ou_path: /acme}}");
+    bench.weave(&["apply", &ada, "--yes"]).expect(0);
+    let head = "1:sha256:0000000000000000000000000000000000000000000000000000000000000000";
+    for (arguments, code) in [
+        (["can-i", "agent:create"].as_slice(), 0),
+        (&["can-i", "agent:create", "--principal", "user:ada@acme.com"], 1),
+        (&["explain", "user:ada@acme.com", "agent:create", "/acme"], 1),
+        (&["audit", "verify"], 0),
+        (&["audit", "verify", "--trusted", head], 1),
+    ] {
+        let (found, told) = unread(bench.command(arguments));
+        assert_eq!(found, code, "{arguments:?}: {told}");
+    }
 }

@@ -1,9 +1,9 @@
 //! `weave bootstrap`: an organization, its root OU and its first administrator, made in a store.
 
+use crate::output::Output;
 use crate::settings::Settings;
 use powerloom_core::control_plane::ControlPlane;
 use serde_json::json;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 /// What `weave bootstrap` can be told.
@@ -37,22 +37,21 @@ pub(crate) struct Args {
 ///
 /// # Errors
 /// A name or an address that is none; an organization of that name without that user; a store that cannot be opened.
-pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+pub(crate) async fn run(args: Args, out: Output) -> anyhow::Result<()> {
     let file = args.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
     let said = Settings { store: args.store, ..Settings::default() }.over(&file)?;
     let loom = ControlPlane::builder(powerloom_store::open(said.store()?).await?).build();
     let org = loom.bootstrap(&args.org.parse()?, &args.admin.parse()?).await?;
-    let mut stdout = std::io::stdout();
     if args.json {
         let line = json!({
             "organization": args.org, "organization_id": org.id, "root_ou_id": org.root_ou,
             "admin": args.admin, "admin_id": org.admin,
         });
-        writeln!(stdout, "{line}")?;
+        out.line(&line.to_string())?;
     } else {
-        writeln!(stdout, "organization   {}  {}", args.org, org.id)?;
-        writeln!(stdout, "root OU        /{}  {}", args.org, org.root_ou)?;
-        writeln!(stdout, "administrator  {}  {}", args.admin, org.admin)?;
+        out.line(&format!("organization   {}  {}", args.org, org.id))?;
+        out.line(&format!("root OU        /{}  {}", args.org, org.root_ou))?;
+        out.line(&format!("administrator  {}  {}", args.admin, org.admin))?;
     }
-    Ok(stdout.flush()?)
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Why a command did not do what was asked, what to do about it, and the exit code that says so to a script.
 
 use crate::output::plain;
+use crate::output::unwritten::Unwritten;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io;
@@ -18,6 +19,8 @@ pub(crate) enum Exit {
     Waits,
     /// Interrupted from the keyboard.
     Interrupted,
+    /// Whoever read standard output has gone away before the end.
+    Closed,
 }
 
 /// What stands at the end of `weave --help`.
@@ -27,7 +30,8 @@ Exit codes:
   1    refused or failed; of a question: no
   2    wrong usage or input; with `plan --detailed-exitcode`: there are changes
   3    waits for somebody's approval: `weave approvals show <request>`
-  130  interrupted from the keyboard";
+  130  interrupted from the keyboard
+  141  whoever read the output went away before its end";
 
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
@@ -37,7 +41,21 @@ impl From<Exit> for std::process::ExitCode {
             Exit::Usage => 2,
             Exit::Waits => 3,
             Exit::Interrupted => 130,
+            Exit::Closed => 141,
         })
+    }
+}
+
+impl Exit {
+    /// This exit code, also where its reader went away before it was told in words: the code is the answer.
+    ///
+    /// # Errors
+    /// Whatever else went wrong in telling it.
+    pub(crate) fn though(self, told: anyhow::Result<()>) -> anyhow::Result<Self> {
+        match told {
+            Err(error) if !Unwritten::is_why(&error) => Err(error),
+            _ => Ok(self),
+        }
     }
 }
 
@@ -191,13 +209,10 @@ pub(crate) fn fault(fault: &Value) -> String {
 
 /// Prints why a command failed, and says which exit code tells it.
 ///
-/// A reader of our output that has gone away, as `head` does, is no failure.
+/// Where the reader of our output has gone away, as `head` does, nothing is printed: the exit code says it.
 pub(crate) fn report(error: &anyhow::Error, output: &crate::output::Output) -> Exit {
-    let broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    };
-    if error.chain().any(broken_pipe) {
-        return Exit::Done;
+    if Unwritten::is_why(error) {
+        return Exit::Closed;
     }
     let ink = output.err_ink;
     let mut text = String::new();
@@ -272,6 +287,16 @@ mod tests {
             ]
         );
         assert_eq!(refusal.exit(), Exit::Usage);
+    }
+
+    #[test]
+    fn only_standard_output_that_is_closed_ends_without_a_word() {
+        let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let output = crate::output::Output::new(Default::default(), Default::default());
+        assert_eq!(report(&Unwritten::from(closed()).into(), &output), Exit::Closed);
+        assert_eq!(report(&anyhow::Error::from(closed()).context("the network"), &output), Exit::Failed);
+        let full = Unwritten::from(io::Error::from(io::ErrorKind::StorageFull));
+        assert_eq!(report(&full.into(), &output), Exit::Failed);
     }
 
     #[test]

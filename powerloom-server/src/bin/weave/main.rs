@@ -116,13 +116,13 @@ async fn run(Cli { options, command }: Cli) -> anyhow::Result<Exit> {
         }
         Command::Completion(command) => return command.run(out),
         Command::Context(command) => return command.run(out),
-        Command::Serve(args) => return serve::run(*args).await.map(|()| Exit::Done),
-        Command::Bootstrap(args) => return bootstrap::run(args).await.map(|()| Exit::Done),
+        Command::Serve(args) => return serve::run(*args, out).await.map(|()| Exit::Done),
+        Command::Bootstrap(args) => return bootstrap::run(args, out).await.map(|()| Exit::Done),
         Command::CmaEmulator(emulator) => {
             return emulator.run().await.map(|()| Exit::Done).map_err(anyhow::Error::from_boxed);
         }
         Command::Token(token::Token { command: token::Command::Mint(args) }) => {
-            return mint::run(args).await.map(|()| Exit::Done);
+            return mint::run(args, out).await.map(|()| Exit::Done);
         }
         Command::Login(command) => return command.run(&options).await,
         Command::Doctor(command) => return command.run(&options).await,

@@ -1,5 +1,6 @@
 //! `weave token mint`: an access token by the installation's own keys, for whoever runs it and has no other way in yet.
 
+use crate::output::Output;
 use crate::settings::Settings;
 use anyhow::{Context, bail};
 use powerloom_core::control_plane::ControlPlane;
@@ -9,7 +10,6 @@ use powerloom_core::record::Schema as _;
 use powerloom_core::resource::user::User;
 use powerloom_core::token::{FileSigningKeys, TokenOptions, TokenService};
 use serde_json::json;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,7 +78,7 @@ pub(crate) struct Args {
 ///
 /// # Errors
 /// An organization or a user who is not there or is disabled; keys or a store that cannot be opened.
-pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+pub(crate) async fn run(args: Args, out: Output) -> anyhow::Result<()> {
     let settings = args.effective()?;
     let loom = ControlPlane::builder(powerloom_store::open(settings.store()?).await?).build();
     let path = settings.signing_keys()?;
@@ -97,14 +97,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let user = store.record_by_unique_key(org.id, &User::KIND, email.as_str()).await?;
     let user = user.with_context(|| format!("there is no user `{email}` in `{}`", args.org))?;
     let token = tokens.mint_access(org.id, user.meta.id, args.lifetime).await?;
-    let mut stdout = std::io::stdout();
     if args.json {
         let line = json!({ "token": token.reveal(), "expires_at": token.expires_at() });
-        writeln!(stdout, "{line}")?;
+        out.line(&line.to_string())?;
     } else {
-        writeln!(stdout, "{}", token.reveal())?;
+        out.line(token.reveal())?;
     }
-    Ok(stdout.flush()?)
+    Ok(())
 }
 
 impl Args {

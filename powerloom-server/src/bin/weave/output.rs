@@ -4,10 +4,12 @@ pub(crate) mod ink;
 pub(crate) mod plain;
 pub(crate) mod progress;
 pub(crate) mod table;
+pub(crate) mod unwritten;
 pub(crate) mod yaml;
 
 use crate::output::ink::Ink;
 use crate::output::table::Table;
+use crate::output::unwritten::Unwritten;
 use clap::ValueEnum;
 use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
@@ -81,14 +83,19 @@ impl Output {
     }
 
     /// Writes text that is harmless already.
-    pub(crate) fn text(&self, text: &str) -> io::Result<()> {
+    pub(crate) fn text(&self, text: &str) -> Result<(), Unwritten> {
+        self.bytes(text.as_bytes())
+    }
+
+    /// Writes bytes as they are.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Unwritten> {
         let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())?;
-        out.flush()
+        out.write_all(bytes)?;
+        Ok(out.flush()?)
     }
 
     /// Writes a line that is harmless already.
-    pub(crate) fn line(&self, line: &str) -> io::Result<()> {
+    pub(crate) fn line(&self, line: &str) -> Result<(), Unwritten> {
         self.text(&format!("{line}\n"))
     }
 
@@ -98,7 +105,7 @@ impl Output {
     }
 
     /// Writes one value, in a form for programs if one was asked for; `Ok(false)` if not.
-    pub(crate) fn value(&self, value: &Value) -> io::Result<bool> {
+    pub(crate) fn value(&self, value: &Value) -> Result<bool, Unwritten> {
         match self.format {
             Format::Json => self.text(&format!("{}\n", plain::json(&format!("{value:#}"))))?,
             Format::Yaml => self.text(&yaml::text(value))?,
@@ -108,11 +115,11 @@ impl Output {
     }
 
     /// Writes a table, within the width of the terminal unless all of it was asked for.
-    pub(crate) fn table(&self, table: &Table) -> io::Result<()> {
+    pub(crate) fn table(&self, table: &Table) -> anyhow::Result<()> {
         if table.is_empty() {
-            return self.note("none that you may see");
+            return Ok(self.note("none that you may see")?);
         }
         let width = self.width.filter(|_| self.format != Format::Wide);
-        self.text(&table.text(width, self.ink))
+        Ok(self.text(&table.text(width, self.ink))?)
     }
 }

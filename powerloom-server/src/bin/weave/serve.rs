@@ -8,12 +8,12 @@ mod signals;
 mod story;
 mod traces;
 
+use crate::output::Output;
 use crate::serve::dev::Dev;
 use crate::serve::house::House;
 use crate::serve::signals::{Asked, Signals};
 use crate::settings::Settings;
 use anyhow::{Context, bail};
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,10 +49,10 @@ pub(crate) struct Args {
 ///
 /// # Errors
 /// What it cannot start by; a loop that ended by itself; a second signal, which does not wait for an orderly end.
-pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+pub(crate) async fn run(args: Args, out: Output) -> anyhow::Result<()> {
     let settings = args.effective()?;
     if args.print_config {
-        std::io::stdout().write_all(settings.shown()?.as_bytes())?;
+        out.text(&settings.shown()?)?;
         return Ok(());
     }
     settings.check()?;

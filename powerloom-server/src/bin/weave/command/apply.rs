@@ -124,14 +124,21 @@ impl Apply {
             return Ok(Exit::Done);
         };
         let report: Report = serde_json::from_value(answer.get("report").unwrap_or(&answer).clone())?;
-        if weave.out.is_for_people() {
-            weave.out.text(&plan_text::report(&report, weave.out.ink))?;
-        } else if !weave.out.value(&answer)? {
-            for line in &report.lines {
-                weave.out.line(&plain::line(&line.target.to_string()))?;
+        let tell = || -> anyhow::Result<()> {
+            if weave.out.is_for_people() {
+                weave.out.text(&plan_text::report(&report, weave.out.ink))?;
+            } else if !weave.out.value(&answer)? {
+                for line in &report.lines {
+                    weave.out.line(&plain::line(&line.target.to_string()))?;
+                }
             }
+            Ok(())
+        };
+        match (exit(&report), tell()) {
+            // Success that could not be told is not told by the code either.
+            (Exit::Done, told) => told.map(|()| Exit::Done),
+            (exit, told) => exit.though(told),
         }
-        Ok(exit(&report))
     }
 }
 

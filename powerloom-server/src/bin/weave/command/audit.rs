@@ -221,11 +221,11 @@ impl Export {
         let unwritable = || format!("`{shown}` cannot be written");
         // Lines go to a file of another name first: half an export must not pass for one.
         let part = self.out.as_ref().map(|path| path.with_added_extension("part"));
-        let mut file: Box<dyn Write + Send> = match &part {
+        let mut file = match &part {
             Some(path) => {
-                Box::new(std::io::BufWriter::new(std::fs::File::create(path).with_context(unwritable)?))
+                Some(std::io::BufWriter::new(std::fs::File::create(path).with_context(unwritable)?))
             }
-            None => Box::new(std::io::stdout()),
+            None => None,
         };
         let progress = self.out.is_some().then(|| Progress::start("exporting"));
         let (mut lines, mut last) = (0_u64, b'\n');
@@ -233,12 +233,17 @@ impl Export {
             let piece = piece?;
             lines += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
             last = piece.last().copied().unwrap_or(last);
-            file.write_all(&piece).with_context(unwritable)?;
+            match &mut file {
+                Some(file) => file.write_all(&piece).with_context(unwritable)?,
+                None => weave.out.bytes(&piece)?,
+            }
             if let Some(progress) = &progress {
                 progress.say(format!("exporting: {} entries", lines.saturating_sub(1)));
             }
         }
-        file.flush().with_context(unwritable)?;
+        if let Some(file) = &mut file {
+            file.flush().with_context(unwritable)?;
+        }
         drop((file, progress));
         anyhow::ensure!(last == b'\n' && lines > 0, "the export was cut off: its last line has no end");
         if let (Some(part), Some(path)) = (part, &self.out) {

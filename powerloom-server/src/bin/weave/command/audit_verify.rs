@@ -3,7 +3,7 @@
 use crate::command::get::cell;
 use crate::failure::{Exit, Usage};
 use crate::output::progress::Progress;
-use crate::output::{Output, plain};
+use crate::output::{Format, Output, plain};
 use crate::weave::Weave;
 use anyhow::Context;
 use clap::Args;
@@ -80,15 +80,17 @@ impl Verify {
         drop(progress);
         let report = report.map_err(|error| Usage(format!("{error:#}")))?;
         let good = report.is_verified();
-        if out.is_for_people() {
-            out.text(&plain::block(&report.to_string()))?;
-            if !report.to_string().ends_with('\n') {
-                out.line("")?;
+        let exit = if good { Exit::Done } else { Exit::Failed };
+        let tell = || -> anyhow::Result<()> {
+            if out.is_for_people() {
+                let text = report.to_string();
+                out.line(plain::block(&text).trim_end_matches('\n'))?;
+            } else if !out.value(&serde_json::to_value(&report)?)? {
+                out.line(if good { "verified" } else { "not verified" })?;
             }
-        } else if !out.value(&serde_json::to_value(&report)?)? {
-            out.line(if good { "verified" } else { "not verified" })?;
-        }
-        Ok(if good { Exit::Done } else { Exit::Failed })
+            Ok(())
+        };
+        exit.though(tell())
     }
 
     fn given(&self, file: &Path) -> anyhow::Result<Given> {
@@ -150,26 +152,35 @@ impl Verify {
         drop(progress);
         let report = answer?.json()?;
         let good = report.get("ok").and_then(Value::as_bool).unwrap_or(false);
-        if !weave.out.value(&report)? {
-            let ink = weave.out.ink;
-            if good {
-                let number = |pointer: &str| cell(report.pointer(pointer));
-                let head = format!("{}:{}", number("/verified/head/seq"), number("/verified/head/hash"));
-                let count = number("/verified/count");
-                weave.out.line(&format!("{} {} entries verify", ink.good("✓"), plain::line(&count)))?;
-                let keep = ink.dim("the newest, to keep and to give as --trusted:");
-                weave.out.line(&format!("{keep} {}", plain::line(&head)))?;
-            } else {
-                let found = cell(report.get("finding"));
-                weave.out.line(&format!(
-                    "{} the trail does not verify: {}",
-                    ink.bad("x"),
-                    plain::line(&found)
-                ))?;
-            }
-        }
-        Ok(if good { Exit::Done } else { Exit::Failed })
+        let exit = if good { Exit::Done } else { Exit::Failed };
+        exit.though(told(weave.out, good, &report))
     }
+}
+
+/// What the server found.
+fn told(out: Output, good: bool, report: &Value) -> anyhow::Result<()> {
+    if out.value(report)? {
+        return Ok(());
+    }
+    let number = |pointer: &str| cell(report.pointer(pointer));
+    let head = format!("{}:{}", number("/verified/head/seq"), number("/verified/head/hash"));
+    let ink = out.ink;
+    match (out.format, good) {
+        // What can be kept and given as --trusted.
+        (Format::Name, true) => out.line(&plain::line(&head))?,
+        (Format::Name, false) => out.line("not verified")?,
+        (_, true) => {
+            let count = number("/verified/count");
+            out.line(&format!("{} {} entries verify", ink.good("✓"), plain::line(&count)))?;
+            let keep = ink.dim("the newest, to keep and to give as --trusted:");
+            out.line(&format!("{keep} {}", plain::line(&head)))?;
+        }
+        (_, false) => {
+            let found = cell(report.get("finding"));
+            out.line(&format!("{} the trail does not verify: {}", ink.bad("x"), plain::line(&found)))?;
+        }
+    }
+    Ok(())
 }
 
 fn head(text: &str) -> anyhow::Result<AuditHead> {

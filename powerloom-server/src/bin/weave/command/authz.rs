@@ -122,17 +122,23 @@ impl CanI {
         who(self.principal.as_deref(), &mut body);
         let answer = ask(weave, "check", body).await?;
         let allowed = answer.get("allowed").and_then(Value::as_bool).unwrap_or(false);
-        if !weave.out.value(&answer)? {
-            let ink = weave.out.ink;
-            let word = if allowed { ink.good("yes") } else { ink.bad("no") };
-            let reason = answer.pointer("/decision/reason").and_then(Value::as_str).unwrap_or_default();
-            match (weave.out.format, reason) {
-                (Format::Name, _) | (_, "") => weave.out.line(&word)?,
-                _ => weave.out.line(&format!("{word}: {}", plain::line(reason)))?,
-            }
-        }
-        Ok(if allowed { Exit::Done } else { Exit::Failed })
+        let exit = if allowed { Exit::Done } else { Exit::Failed };
+        exit.though(told(weave, allowed, &answer))
     }
+}
+
+fn told(weave: &Weave, allowed: bool, answer: &Value) -> anyhow::Result<()> {
+    if weave.out.value(answer)? {
+        return Ok(());
+    }
+    let ink = weave.out.ink;
+    let word = if allowed { ink.good("yes") } else { ink.bad("no") };
+    let reason = answer.pointer("/decision/reason").and_then(Value::as_str).unwrap_or_default();
+    match (weave.out.format, reason) {
+        (Format::Name, _) | (_, "") => weave.out.line(&word)?,
+        _ => weave.out.line(&format!("{word}: {}", plain::line(reason)))?,
+    }
+    Ok(())
 }
 
 impl Explain {
@@ -147,11 +153,16 @@ impl Explain {
         who(Some(&self.principal), &mut body);
         let answer = ask(weave, "explain", body).await?;
         let decision = decision(&answer);
-        let allowed = field(decision, "verdict") == "allow";
-        if !weave.out.value(&answer)? {
-            weave.out.text(&explained(&answer, weave.out.ink))?;
-        }
-        Ok(if allowed { Exit::Done } else { Exit::Failed })
+        let exit = if field(decision, "verdict") == "allow" { Exit::Done } else { Exit::Failed };
+        let tell = || -> anyhow::Result<()> {
+            match weave.out.format {
+                Format::Name => weave.out.line(if exit == Exit::Done { "yes" } else { "no" })?,
+                _ if weave.out.value(&answer)? => {}
+                _ => weave.out.text(&explained(&answer, weave.out.ink))?,
+            }
+            Ok(())
+        };
+        exit.though(tell())
     }
 }
 

@@ -4,7 +4,7 @@ use crate::failure::Exit;
 use crate::output::{Format, plain};
 use crate::weave::Weave;
 use clap::Args;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 /// Writes the documents that would declare everything you may read
 ///
@@ -32,9 +32,7 @@ impl Export {
             weave.out.text(&plain::block(&String::from_utf8_lossy(&answer.bytes)))?;
         } else {
             // A file gets it as it is: what is escaped for people would not be the same document.
-            let mut out = std::io::stdout().lock();
-            out.write_all(&answer.bytes)?;
-            out.flush()?;
+            weave.out.bytes(&answer.bytes)?;
         }
         Ok(Exit::Done)
     }

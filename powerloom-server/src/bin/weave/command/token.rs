@@ -93,7 +93,7 @@ impl Token {
             Command::List(list) => list.run(weave).await,
             Command::Revoke(revoke) => revoke.run(weave).await,
             // It needs no server.
-            Command::Mint(args) => mint::run(args).await.map(|()| Exit::Done),
+            Command::Mint(args) => mint::run(args, weave.out).await.map(|()| Exit::Done),
         }
     }
 }
