@@ -25,4 +25,5 @@ mod sessions;
 mod skills;
 mod story;
 mod stub;
+mod tokens;
 mod usage;

@@ -66,7 +66,7 @@ async fn wrong_usage_ends_with_two() {
     bench.weave(&["plan", "absent.yaml"]).expect(2);
     let both =
         bench.weave(&["--server", "http://127.0.0.1:1", "--store", "memory:", "get", "agents"]).expect(2);
-    assert!(both.err.contains("name both a server and a store"), "{}", both.err);
+    assert!(both.err.contains("--server and --store name two places"), "{}", both.err);
     let token = bench.weave(&["--server", "https://ada:secret@loom.acme.com", "get", "agents"]).expect(2);
     assert!(!token.err.contains("secret"), "{}", token.err);
     let not_a_url = bench.weave(&["--server", "loom", "get", "agents"]).expect(2);

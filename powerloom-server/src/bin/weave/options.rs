@@ -18,7 +18,8 @@ pub(crate) struct Options {
     /// The server, such as https://loom.acme.com [env: POWERLOOM_URL]
     ///
     /// The token comes from POWERLOOM_TOKEN, or from the context of this server that `weave login` has kept. It is never an
-    /// argument: others see those.
+    /// argument: others see those. POWERLOOM_TOKEN goes to no server but the one of --server or POWERLOOM_URL: where a context
+    /// says the server, its own token counts.
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) server: Option<String>,
 
@@ -30,16 +31,16 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) store: Option<String>,
 
-    /// The context to use instead of the current one; see `weave context`
-    #[arg(long, global = true, value_name = "NAME", env = "POWERLOOM_CONTEXT")]
+    /// The context to use instead of the current one; see `weave context` [env: POWERLOOM_CONTEXT]
+    #[arg(long, global = true, value_name = "NAME")]
     pub(crate) context: Option<String>,
 
-    /// With --store: the organization, if the store has several
-    #[arg(long, global = true, value_name = "SLUG", env = "POWERLOOM_ORG")]
+    /// With --store: the organization, if the store has several [env: POWERLOOM_ORG]
+    #[arg(long, global = true, value_name = "SLUG")]
     pub(crate) org: Option<String>,
 
-    /// With --store: the user to act as; unless given, the only administrator
-    #[arg(long = "as", global = true, value_name = "EMAIL", env = "POWERLOOM_AS")]
+    /// With --store: the user to act as; unless given, the only administrator [env: POWERLOOM_AS]
+    #[arg(long = "as", global = true, value_name = "EMAIL")]
     pub(crate) act_as: Option<String>,
 
     /// With --store: the file of the master keys that seal secrets; without it they come from POWERLOOM_MASTER_KEY
@@ -112,32 +113,43 @@ impl Options {
     /// # Errors
     /// [`Usage`] where two places are named, or none.
     pub(crate) fn target(&self) -> anyhow::Result<Target> {
-        let both = |how: &str| Usage(format!("{how} name both a server and a store: use one of them"));
-        let (server, store) = match (&self.server, &self.store) {
-            (Some(_), Some(_)) => return Err(both("--server and --store").into()),
-            (None, None) if self.context.is_some() => (None, None),
-            (None, None) => match (variable("POWERLOOM_URL"), variable("POWERLOOM_STORE")) {
-                (Some(_), Some(_)) => return Err(both("POWERLOOM_URL and POWERLOOM_STORE").into()),
-                found => found,
+        let both = |how: &str| Usage(format!("{how} name two places: use one of them"));
+        match (&self.server, &self.store, &self.context) {
+            (Some(_), Some(_), _) => Err(both("--server and --store").into()),
+            (Some(_), _, Some(_)) => Err(both("--context and --server").into()),
+            (_, Some(_), Some(_)) => Err(both("--context and --store").into()),
+            (Some(url), None, None) => self.by_url(url.clone()),
+            (None, Some(url), None) => Ok(Target::Store { url: url.clone() }),
+            (None, None, Some(name)) => self.by_context(Some(name)),
+            (None, None, None) => match (variable("POWERLOOM_URL"), variable("POWERLOOM_STORE")) {
+                _ if variable("POWERLOOM_CONTEXT").is_some() => {
+                    self.by_context(variable("POWERLOOM_CONTEXT").as_deref())
+                }
+                (Some(_), Some(_)) => Err(both("POWERLOOM_URL and POWERLOOM_STORE").into()),
+                (Some(url), None) => self.by_url(url),
+                (None, Some(url)) => Ok(Target::Store { url }),
+                (None, None) => self.by_context(None),
             },
-            given => (given.0.clone(), given.1.clone()),
-        };
-        if let Some(url) = store {
-            return Ok(Target::Store { url });
         }
-        let file = File::read()?;
-        let context = match &server {
-            Some(url) => file.of_server(url, self.context.as_deref()),
-            None => Some(file.chosen(self.context.as_deref())?),
-        };
+    }
+
+    /// A server that is named by its URL: the token of the environment is meant for it.
+    fn by_url(&self, url: String) -> anyhow::Result<Target> {
+        let context = File::read()?.of_server(&url, variable("POWERLOOM_CONTEXT").as_deref());
+        let ca_cert = self.ca_cert.clone().or_else(|| context.as_ref().and_then(|found| found.ca_cert.clone()));
         let token = match variable("POWERLOOM_TOKEN") {
             Some(token) => Token::Environment(Zeroizing::new(token)),
-            None => context.clone().map_or(Token::None, |context| Token::Context(Box::new(context))),
+            None => context.map_or(Token::None, |context| Token::Context(Box::new(context))),
         };
-        let url = server.or_else(|| context.as_ref().map(|context| context.server.clone()));
-        let url = url.ok_or_else(|| Usage("say where: `--server <url>` or `--store <url>`".to_owned()))?;
-        let ca_cert = self.ca_cert.clone().or_else(|| context.and_then(|context| context.ca_cert));
         Ok(Target::Server { url, token, ca_cert })
+    }
+
+    /// The server of a context, with the token of this context and no other: one of the environment may be for another server.
+    fn by_context(&self, name: Option<&str>) -> anyhow::Result<Target> {
+        let context = File::read()?.chosen(name)?;
+        let url = context.server.clone();
+        let ca_cert = self.ca_cert.clone().or_else(|| context.ca_cert.clone());
+        Ok(Target::Server { url, token: Token::Context(Box::new(context)), ca_cert })
     }
 
     /// The API to call.
@@ -147,7 +159,9 @@ impl Options {
     pub(crate) async fn api(&self) -> anyhow::Result<Api> {
         match self.target()? {
             Target::Store { url } => {
-                let (org, who) = (self.org.as_deref(), self.act_as.as_deref());
+                let org = self.org.clone().or_else(|| variable("POWERLOOM_ORG"));
+                let who = self.act_as.clone().or_else(|| variable("POWERLOOM_AS"));
+                let (org, who) = (org.as_deref(), who.as_deref());
                 let router = InProcess::open(&url, org, who, self.master_keys.as_deref()).await?;
                 Ok(Api::over(Box::new(router)))
             }

@@ -2,7 +2,7 @@
 
 use crate::api::Api;
 use crate::failure::{Exit, Refusal};
-use crate::options::{Options, Target, variable};
+use crate::options::{Options, Target, Token, variable};
 use crate::output::{Output, plain};
 use crate::weave::Identity;
 use base64::Engine;
@@ -208,8 +208,9 @@ async fn keys(api: &Api) -> Check {
 fn target_token(target: &Target) -> Option<String> {
     match target {
         Target::Store { .. } => None,
-        Target::Server { token: crate::options::Token::Context(context), .. } => context.token.clone(),
-        Target::Server { .. } => variable("POWERLOOM_TOKEN"),
+        Target::Server { token: Token::Context(context), .. } => context.token.clone(),
+        Target::Server { token: Token::Environment(token), .. } => Some(token.trim().to_owned()),
+        Target::Server { token: Token::None, .. } => None,
     }
 }
 
