@@ -16,6 +16,7 @@ mod bench;
 mod completions;
 mod contexts;
 mod doctor;
+mod forms;
 mod get;
 mod house;
 mod lost;

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "EMAIL")]
     admin: String,
 
-    /// Print one line of JSON
+    /// Print one line of JSON; the same as -o json
     #[arg(long)]
     json: bool,
 }
@@ -42,13 +42,11 @@ pub(crate) async fn run(args: Args, out: Output) -> anyhow::Result<()> {
     let said = Settings { store: args.store, ..Settings::default() }.over(&file)?;
     let loom = ControlPlane::builder(powerloom_store::open(said.store()?).await?).build();
     let org = loom.bootstrap(&args.org.parse()?, &args.admin.parse()?).await?;
-    if args.json {
-        let line = json!({
-            "organization": args.org, "organization_id": org.id, "root_ou_id": org.root_ou,
-            "admin": args.admin, "admin_id": org.admin,
-        });
-        out.line(&line.to_string())?;
-    } else {
+    let value = json!({
+        "organization": args.org, "organization_id": org.id, "root_ou_id": org.root_ou,
+        "admin": args.admin, "admin_id": org.admin,
+    });
+    if !out.record(&value, args.json)? && !out.names([&args.org])? {
         out.line(&format!("organization   {}  {}", args.org, org.id))?;
         out.line(&format!("root OU        /{}  {}", args.org, org.root_ou))?;
         out.line(&format!("administrator  {}  {}", args.admin, org.admin))?;

@@ -26,6 +26,7 @@ use crate::options::Options;
 use crate::weave::Weave;
 use clap::{Parser, Subcommand};
 use powerloom_runtime::emulator::Program as Emulator;
+use serde_json::json;
 use std::process::ExitCode;
 
 /// A governed control plane for AI agents, at the command line
@@ -111,7 +112,9 @@ async fn run(Cli { options, command }: Cli) -> anyhow::Result<Exit> {
     // What needs no server.
     let command = match command {
         Command::Version => {
-            out.line(concat!("weave ", env!("CARGO_PKG_VERSION")))?;
+            if !out.value(&json!({ "version": env!("CARGO_PKG_VERSION") }))? {
+                out.line(concat!("weave ", env!("CARGO_PKG_VERSION")))?;
+            }
             return Ok(Exit::Done);
         }
         Command::Completion(command) => return command.run(out),

@@ -69,7 +69,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = lifetime)]
     lifetime: Duration,
 
-    /// Print one line of JSON
+    /// Print one line of JSON; the same as -o json
     #[arg(long)]
     json: bool,
 }
@@ -97,10 +97,8 @@ pub(crate) async fn run(args: Args, out: Output) -> anyhow::Result<()> {
     let user = store.record_by_unique_key(org.id, &User::KIND, email.as_str()).await?;
     let user = user.with_context(|| format!("there is no user `{email}` in `{}`", args.org))?;
     let token = tokens.mint_access(org.id, user.meta.id, args.lifetime).await?;
-    if args.json {
-        let line = json!({ "token": token.reveal(), "expires_at": token.expires_at() });
-        out.line(&line.to_string())?;
-    } else {
+    let value = json!({ "token": token.reveal(), "expires_at": token.expires_at() });
+    if !out.record(&value, args.json)? {
         out.line(token.reveal())?;
     }
     Ok(())

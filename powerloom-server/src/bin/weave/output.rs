@@ -114,6 +114,26 @@ impl Output {
         Ok(true)
     }
 
+    /// Writes one value of a command that has a `--json` of its own, which is the same as `-o json`: one line of JSON; or YAML.
+    pub(crate) fn record(&self, value: &Value, json: bool) -> Result<bool, Unwritten> {
+        match self.format {
+            Format::Yaml if !json => self.text(&yaml::text(value))?,
+            Format::Json => self.line(&plain::json(&value.to_string()))?,
+            _ if json => self.line(&plain::json(&value.to_string()))?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Writes names alone, one in a line, if that was asked for; `Ok(false)` if not.
+    pub(crate) fn names(&self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Result<bool, Unwritten> {
+        if self.format != Format::Name {
+            return Ok(false);
+        }
+        self.text(&names.into_iter().fold(String::new(), |text, name| text + &plain::line(name.as_ref()) + "\n"))?;
+        Ok(true)
+    }
+
     /// Writes a table, within the width of the terminal unless all of it was asked for.
     pub(crate) fn table(&self, table: &Table) -> anyhow::Result<()> {
         if table.is_empty() {

@@ -8,7 +8,7 @@ mod signals;
 mod story;
 mod traces;
 
-use crate::output::Output;
+use crate::output::{Format, Output};
 use crate::serve::dev::Dev;
 use crate::serve::house::House;
 use crate::serve::signals::{Asked, Signals};
@@ -49,7 +49,8 @@ pub(crate) struct Args {
 ///
 /// # Errors
 /// What it cannot start by; a loop that ended by itself; a second signal, which does not wait for an orderly end.
-pub(crate) async fn run(args: Args, out: Output) -> anyhow::Result<()> {
+pub(crate) async fn run(mut args: Args, out: Output) -> anyhow::Result<()> {
+    args.dev.json |= out.format == Format::Json;
     let settings = args.effective()?;
     if args.print_config {
         out.text(&settings.shown()?)?;

@@ -3,7 +3,6 @@
 use crate::api::call::Terms;
 use crate::failure::Exit;
 use crate::manifests::{Given, Manifests};
-use crate::output::plain;
 use crate::output::progress::Progress;
 use crate::plan_text;
 use crate::weave::Weave;
@@ -74,13 +73,14 @@ impl Apply {
             }
         };
         // With a form for programs on standard output, people see the plan beside it.
-        let text = plan_text::plan(&plan, weave.out.ink);
         match (weave.out.is_for_people(), self.dry_run) {
-            (true, _) => weave.out.text(&text)?,
+            (true, _) => weave.out.text(&plan_text::plan(&plan, weave.out.ink))?,
             (false, true) => {
-                weave.out.value(&json!({ "digest": digest, "plan": plan }))?;
+                if !weave.out.value(&json!({ "digest": digest, "plan": plan }))? {
+                    weave.out.names(plan.steps.iter().map(|step| step.target.to_string()))?;
+                }
             }
-            (false, false) => weave.out.note(text.trim_end())?,
+            (false, false) => weave.out.note(plan_text::plan(&plan, weave.out.err_ink).trim_end())?,
         }
         if self.dry_run {
             return Ok(Exit::Done);
@@ -119,7 +119,9 @@ impl Apply {
                     .iter()
                     .map(|step| json!({ "target": step.target, "result": "unchanged" }))
                     .collect();
-                weave.out.value(&json!({ "lines": lines }))?;
+                if !weave.out.value(&json!({ "lines": lines }))? {
+                    weave.out.names(plan.steps.iter().map(|step| step.target.to_string()))?;
+                }
             }
             return Ok(Exit::Done);
         };
@@ -128,9 +130,7 @@ impl Apply {
             if weave.out.is_for_people() {
                 weave.out.text(&plan_text::report(&report, weave.out.ink))?;
             } else if !weave.out.value(&answer)? {
-                for line in &report.lines {
-                    weave.out.line(&plain::line(&line.target.to_string()))?;
-                }
+                weave.out.names(report.lines.iter().map(|line| line.target.to_string()))?;
             }
             Ok(())
         };

@@ -190,10 +190,7 @@ impl List {
         if weave.out.value(&json!({ "items": items }))? {
             return Ok(Exit::Done);
         }
-        if weave.out.format == Format::Name {
-            for request in &items {
-                weave.out.line(&plain::line(field(request, "id")))?;
-            }
+        if weave.out.names(items.iter().map(|request| field(request, "id")))? {
             return Ok(Exit::Done);
         }
         if items.is_empty() {

@@ -182,10 +182,7 @@ impl List {
         if weave.out.value(&json!({ "items": items }))? {
             return Ok(Exit::Done);
         }
-        if weave.out.format == Format::Name {
-            for entry in &items {
-                weave.out.line(&plain::line(&cell(Some(part(entry, "seq")))))?;
-            }
+        if weave.out.names(items.iter().map(|entry| cell(Some(part(entry, "seq")))))? {
             return Ok(Exit::Done);
         }
         let wide = weave.out.format == Format::Wide;

@@ -223,10 +223,7 @@ impl WhoCan {
             weave.out.note("nobody")?;
             return Ok(Exit::Done);
         }
-        if weave.out.format == Format::Name {
-            for item in &items {
-                weave.out.line(&plain::line(field(item, "name")))?;
-            }
+        if weave.out.names(items.iter().map(|item| field(item, "name")))? {
             return Ok(Exit::Done);
         }
         let mut table = Table::new(["WHO", "BY"]);
@@ -261,10 +258,7 @@ impl WhatCan {
         }
         let list = |name: &str| answer.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
         let (allowed, withheld) = (list("allowed"), list("withheld"));
-        if weave.out.format == Format::Name {
-            for item in &allowed {
-                weave.out.line(&plain::line(field(item, "permission")))?;
-            }
+        if weave.out.names(allowed.iter().map(|item| field(item, "permission")))? {
             return Ok(Exit::Done);
         }
         let head = format!("{} at {}", field(&answer, "name"), field(&answer, "ou"));

@@ -56,13 +56,16 @@ impl ContextCommand {
                 let context = file.chosen(Some(&name))?;
                 file.current = Some(name.clone());
                 file.write()?;
+                if out.value(&view(&file, &name))? || out.names([&name])? {
+                    return Ok(Exit::Done);
+                }
                 out.line(&format!("`{}` is current: {}", plain::line(&name), plain::line(&context.server)))?;
             }
             Command::Show { name } => {
                 file.chosen(name.as_deref())?;
                 let name = name.or_else(|| file.current.clone()).unwrap_or_default();
                 let view = view(&file, &name);
-                if !out.value(&view)? {
+                if !out.value(&view)? && !out.names([&name])? {
                     let mut yaml = out;
                     yaml.format = Format::Yaml;
                     yaml.value(&view)?;
@@ -74,6 +77,9 @@ impl ContextCommand {
                 }
                 file.current = file.current.filter(|current| *current != name);
                 file.write()?;
+                if out.value(&json!({ "name": name, "status": "deleted" }))? || out.names([&name])? {
+                    return Ok(Exit::Done);
+                }
                 out.line(&format!("deleted `{}`", plain::line(&name)))?;
             }
         }
@@ -100,10 +106,7 @@ fn list(file: &File, out: Output) -> anyhow::Result<()> {
     if out.value(&json!({ "items": items }))? {
         return Ok(());
     }
-    if out.format == Format::Name {
-        for name in file.contexts.keys() {
-            out.line(&plain::line(name))?;
-        }
+    if out.names(file.contexts.keys())? {
         return Ok(());
     }
     if items.is_empty() {

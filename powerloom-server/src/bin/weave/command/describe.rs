@@ -2,6 +2,7 @@
 
 use crate::age::{age, moment};
 use crate::command::audit::entry_line;
+use crate::command::get::handle;
 use crate::failure::{Exit, Refusal};
 use crate::kinds::KIND_HELP;
 use crate::output::ink::Ink;
@@ -53,6 +54,9 @@ impl Describe {
             }
             Err(error) => return Err(error),
         };
+        if weave.out.names([handle(&kind, &view)])? {
+            return Ok(Exit::Done);
+        }
         if !weave.out.value(&json!({ "resource": view, "history": history }))? {
             weave.out.text(&text(&view, history.as_deref(), weave.out.ink, Timestamp::now()))?;
         }

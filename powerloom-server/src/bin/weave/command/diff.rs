@@ -46,9 +46,8 @@ impl Diff {
                 .map(|step| json!({ "target": step.target, "verb": step.verb, "changes": step.changes }))
                 .collect();
             if !weave.out.value(&json!({ "items": items }))? {
-                for step in plan.steps.iter().filter(|step| step.verb != Verb::Noop) {
-                    weave.out.line(&plain::line(&step.target.to_string()))?;
-                }
+                let changed = plan.steps.iter().filter(|step| step.verb != Verb::Noop);
+                weave.out.names(changed.map(|step| step.target.to_string()))?;
             }
         }
         Ok(if self.exit_code && !plan.is_noop() { Exit::Usage } else { Exit::Done })

@@ -5,7 +5,6 @@ use crate::command::{approvals, sessions, sync, token};
 use crate::failure::Exit;
 use crate::kinds::{KIND_HELP, Kind, known};
 use crate::output::Format;
-use crate::output::plain;
 use crate::output::table::Table;
 use crate::reference::{field, path_of};
 use crate::weave::Weave;
@@ -86,10 +85,7 @@ impl Get {
 }
 
 fn print(weave: &Weave, kind: &Kind, items: &[Value], archived: bool) -> anyhow::Result<()> {
-    if weave.out.format == Format::Name {
-        for view in items {
-            weave.out.line(&plain::line(&handle(kind, view)))?;
-        }
+    if weave.out.names(items.iter().map(|view| handle(kind, view)))? {
         return Ok(());
     }
     if items.is_empty() {

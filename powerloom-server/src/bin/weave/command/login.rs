@@ -8,6 +8,7 @@ use crate::options::Options;
 use crate::output::plain;
 use crate::weave::Identity;
 use clap::Args;
+use serde_json::json;
 use std::io::{IsTerminal, Read};
 use zeroize::Zeroizing;
 
@@ -56,6 +57,10 @@ impl Login {
         file.contexts.insert(name.clone(), context);
         file.current = Some(name.clone());
         file.write()?;
+        let value = json!({ "context": name, "principal": me.name(), "organization": me.root().trim_start_matches('/') });
+        if out.value(&value)? || out.names([&name])? {
+            return Ok(Exit::Done);
+        }
         let (who, where_) = (plain::line(me.name()).into_owned(), plain::line(me.root()).into_owned());
         out.line(&format!(
             "{} as {who} of {where_}; context `{}` is current",

@@ -3,7 +3,7 @@
 use crate::api::call::Terms;
 use crate::failure::{Exit, Usage, fault};
 use crate::manifests::{Document, Given, Manifests};
-use crate::output::plain;
+use crate::output::{Format, Output, plain};
 use crate::plan_text;
 use crate::weave::Weave;
 use anyhow::Context;
@@ -106,7 +106,11 @@ impl PlanCommand {
                 (*plan, digest)
             }
         };
-        self.show(weave, &plan, &digest)?;
+        // A program gets one document: with --submit it holds the request too, and is written after that.
+        let holds_back = self.submit && !self.out(weave).is_for_people();
+        if !holds_back {
+            self.show(weave, &plan, &digest)?;
+        }
         if let Some(path) = &self.out {
             std::fs::write(path, plan.save()?)
                 .with_context(|| format!("`{}` cannot be written", path.display()))?;
@@ -117,35 +121,48 @@ impl PlanCommand {
             if !has_changes {
                 return Err(Usage("there is nothing to approve: the plan changes nothing".to_owned()).into());
             }
-            return self.submit(weave, &plan).await;
+            return self.submit(weave, &plan, &digest).await;
         }
         Ok(if self.detailed_exitcode && has_changes { Exit::Usage } else { Exit::Done })
     }
 
-    fn show(&self, weave: &Weave, plan: &Plan, digest: &str) -> anyhow::Result<()> {
+    /// Where it prints, and how.
+    fn out(&self, weave: &Weave) -> Output {
         let mut out = weave.out;
         if self.json {
-            out.format = crate::output::Format::Json;
+            out.format = Format::Json;
         }
+        out
+    }
+
+    fn show(&self, weave: &Weave, plan: &Plan, digest: &str) -> anyhow::Result<()> {
+        let out = self.out(weave);
         if out.is_for_people() {
             return Ok(out.text(&plan_text::plan(plan, out.ink))?);
         }
         if !out.value(&json!({ "digest": digest, "plan": plan }))? {
-            for step in &plan.steps {
-                out.line(&plain::line(&step.target.to_string()))?;
-            }
+            out.names(plan.steps.iter().map(|step| step.target.to_string()))?;
         }
         Ok(())
     }
 
-    async fn submit(&self, weave: &Weave, plan: &Plan) -> anyhow::Result<Exit> {
+    async fn submit(&self, weave: &Weave, plan: &Plan, digest: &str) -> anyhow::Result<Exit> {
         let mut body = json!({ "plan": plan });
         if let (Some(why), Some(body)) = (&self.justification, body.as_object_mut()) {
             body.insert("justification".to_owned(), json!(why));
         }
         let call = weave.api.post("/manifests/submit").json(&body).terms(&Terms::default()).once();
         let answer = call.send().await?;
-        match answer.pending()? {
+        let (out, pending) = (self.out(weave), answer.pending()?);
+        if !out.is_for_people() {
+            let request = pending.as_ref().map(|pending| pending.request_id.as_str());
+            let one = json!({ "digest": digest, "plan": plan, "request_id": request });
+            if !out.value(&one)? {
+                out.names(request)?;
+            }
+            return Ok(if request.is_some() { Exit::Waits } else { Exit::Done });
+        }
+        match pending {
             Some(pending) => {
                 let exit = weave.waits(&pending)?;
                 let how = format!(

@@ -5,7 +5,6 @@ use crate::api::call::Terms;
 use crate::api::events::Frame;
 use crate::api::segment;
 use crate::command::get::cell;
-use crate::command::session_text;
 use crate::command::watch::{self, Watch};
 use crate::failure::Exit;
 use crate::kinds::known;
@@ -77,7 +76,7 @@ struct Follow {
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     after: u64,
 
-    /// Writes each frame as a line of JSON
+    /// Writes each frame as a line of JSON; the same as -o json
     #[arg(long)]
     json: bool,
 }
@@ -143,10 +142,7 @@ impl List {
         if weave.out.value(&json!({ "items": items }))? {
             return Ok(Exit::Done);
         }
-        if weave.out.format == Format::Name {
-            for session in &items {
-                weave.out.line(&plain::line(field(session, "id")))?;
-            }
+        if weave.out.names(items.iter().map(|session| field(session, "id")))? {
             return Ok(Exit::Done);
         }
         let wide = weave.out.format == Format::Wide;
@@ -181,7 +177,7 @@ impl List {
 
 async fn show(weave: &Weave, id: &str) -> anyhow::Result<Exit> {
     let session = weave.api.get(format!("/sessions/{}", segment(id))).send().await?.json()?;
-    if weave.out.value(&session)? {
+    if weave.out.value(&session)? || weave.out.names([field(&session, "id")])? {
         return Ok(Exit::Done);
     }
     let ink = weave.out.ink;
@@ -208,29 +204,43 @@ async fn show(weave: &Weave, id: &str) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// Hands over what happened in a session so far, behind `after`, at most `limit` events of it.
+///
+/// # Errors
+/// What the server refuses; those of `show`.
+pub(crate) async fn past(
+    weave: &Weave,
+    session: &str,
+    mut after: u64,
+    limit: Option<usize>,
+    mut show: impl FnMut(Frame) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    // `after` and a cursor exclude each other, so the pages are asked for by number.
+    let mut left = limit.unwrap_or(usize::MAX);
+    while left > 0 {
+        let most = left.min(500);
+        let call = weave.api.get(format!("/sessions/{}/events", segment(session)));
+        let page = call.query("after", after).query("limit", most).send().await?.json()?;
+        let items = page.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+        let count = items.len();
+        for item in items {
+            let frame: Frame = serde_json::from_value(item)?;
+            after = frame.number().unwrap_or(after);
+            show(frame)?;
+        }
+        if count < most {
+            break;
+        }
+        left -= count;
+    }
+    Ok(())
+}
+
 impl Logs {
     async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
         let Follow { session, after, json } = self.follow;
-        // `after` and a cursor exclude each other, so the pages are asked for by number.
-        let (mut after, mut left) = (after, self.limit.unwrap_or(usize::MAX));
-        while left > 0 {
-            let most = left.min(500);
-            let call = weave.api.get(format!("/sessions/{}/events", segment(&session)));
-            let page = call.query("after", after).query("limit", most).send().await?.json()?;
-            let items = page.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-            for item in &items {
-                let frame: Frame = serde_json::from_value(item.clone())?;
-                after = frame.number().unwrap_or(after);
-                match json || !weave.out.is_for_people() {
-                    true => weave.out.line(&plain::json(&item.to_string()))?,
-                    false => weave.out.text(&session_text::frame(&frame, weave.out.ink))?,
-                }
-            }
-            if items.len() < most {
-                break;
-            }
-            left -= items.len();
-        }
+        let show = |frame: Frame| Ok(weave.out.text(&watch::form(&frame, weave.out, json)?)?);
+        past(weave, &session, after, self.limit, show).await?;
         Ok(Exit::Done)
     }
 }
@@ -244,7 +254,7 @@ impl Cancel {
             return weave.waits(&pending);
         }
         let value = json!({ "session_id": self.session, "cancel_requested": true });
-        if !weave.out.value(&value)? {
+        if !weave.out.value(&value)? && !weave.out.names([&self.session])? {
             weave.out.line("it is stopped soon; a turn that ends before ends as it would have")?;
         }
         Ok(Exit::Done)

@@ -5,7 +5,7 @@ use crate::api::call::Terms;
 use crate::command::get::cell;
 use crate::failure::Exit;
 use crate::output::table::Table;
-use crate::output::{Format, plain};
+use crate::output::Format;
 use crate::reference::field;
 use crate::weave::Weave;
 use clap::{Args, Subcommand};
@@ -97,10 +97,7 @@ impl Status {
             ("", name) => name.to_owned(),
             (ou, name) => format!("{ou}/{name}"),
         };
-        if weave.out.format == Format::Name {
-            for item in &items {
-                weave.out.line(&plain::line(&format!("{}/{}", field(item, "kind"), field(item, "id"))))?;
-            }
+        if weave.out.names(items.iter().map(|item| format!("{}/{}", field(item, "kind"), field(item, "id"))))? {
             return Ok(Exit::Done);
         }
         let wide = weave.out.format == Format::Wide;
@@ -143,7 +140,8 @@ impl Reset {
             return weave.waits(&pending);
         }
         let value = answer.json()?;
-        if !weave.out.value(&value)? {
+        let name = format!("{}/{}", kind.name, field(&view, "id"));
+        if !weave.out.value(&value)? && !weave.out.names([name])? {
             weave.out.line("it is tried again within seconds")?;
         }
         Ok(Exit::Done)

@@ -6,7 +6,7 @@ use crate::command::get::cell;
 use crate::failure::{Exit, Usage};
 use crate::mint;
 use crate::output::table::Table;
-use crate::output::{Format, plain};
+use crate::output::plain;
 use crate::reference::field;
 use crate::weave::Weave;
 use clap::{Args, Subcommand};
@@ -166,10 +166,7 @@ impl List {
         if weave.out.value(&json!({ "items": items }))? {
             return Ok(Exit::Done);
         }
-        if weave.out.format == Format::Name {
-            for token in &items {
-                weave.out.line(&plain::line(field(token, "id")))?;
-            }
+        if weave.out.names(items.iter().map(|token| field(token, "id")))? {
             return Ok(Exit::Done);
         }
         let mut table = Table::new(["ID", "NAME", "FOR", "SCOPES", "AGE", "EXPIRES"]);
@@ -198,7 +195,7 @@ impl Revoke {
         if let Some(pending) = answer.pending()? {
             return weave.waits(&pending);
         }
-        if !weave.out.value(&json!({ "id": self.id, "status": "revoked" }))? {
+        if !weave.out.value(&json!({ "id": self.id, "status": "revoked" }))? && !weave.out.names([&self.id])? {
             weave.out.line(&format!("{} {}", weave.out.ink.good("revoked"), plain::line(&self.id)))?;
         }
         Ok(Exit::Done)

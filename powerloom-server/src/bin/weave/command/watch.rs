@@ -1,8 +1,9 @@
 //! Watching a session to its end, or until somebody has seen enough.
 
+use crate::api::events::Frame;
 use crate::command::session_text;
 use crate::failure::Exit;
-use crate::output::plain;
+use crate::output::{Format, Output, plain, yaml};
 use crate::reference::field;
 use crate::weave::Weave;
 
@@ -17,6 +18,21 @@ pub(crate) struct Watch<'a> {
     pub(crate) json: bool,
 }
 
+/// A frame in the form that was asked for: a line of JSON, a document of YAML, its number, or what people read.
+///
+/// # Errors
+/// None that is known: a frame can always be written.
+pub(crate) fn form(frame: &Frame, out: Output, json: bool) -> anyhow::Result<String> {
+    let value = serde_json::to_value(frame)?;
+    Ok(match out.format {
+        _ if json => format!("{}\n", plain::json(&value.to_string())),
+        Format::Json => format!("{}\n", plain::json(&value.to_string())),
+        Format::Yaml => format!("---\n{}", yaml::text(&value)),
+        Format::Name => frame.number().map_or_else(String::new, |number| format!("{number}\n")),
+        Format::Table | Format::Wide => session_text::frame(frame, out.ink),
+    })
+}
+
 /// Shows a session from a place on, live, to its end.
 ///
 /// # Errors
@@ -26,15 +42,11 @@ pub(crate) async fn watch(weave: &Weave, what: Watch<'_>) -> anyhow::Result<Exit
     let out = weave.out;
     let mut exit = None;
     let mut follow = weave.api.follow(session, after);
-    let shown = |frame: &crate::api::events::Frame| {
+    let shown = |frame: &Frame| {
         if frame.is_last() {
             exit = frame.payload.get("status").and_then(serde_json::Value::as_str).map(session_text::exit);
         }
-        let text = match json {
-            true => format!("{}\n", plain::json(&serde_json::to_string(frame)?)),
-            false => session_text::frame(frame, out.ink),
-        };
-        Ok(out.text(&text)?)
+        Ok(out.text(&form(frame, out, json)?)?)
     };
     let cut = |what: &str| {
         // Nobody is helped if the session is given up because this could not be told.

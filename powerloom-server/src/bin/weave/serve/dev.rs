@@ -28,7 +28,7 @@ pub(crate) struct Dev {
     #[arg(long, value_name = "EMAIL", requires = "dev")]
     admin: Option<String>,
 
-    /// Print one line of JSON instead of a story
+    /// Print one line of JSON instead of a story; the same as -o json
     #[arg(long, requires = "dev")]
     pub(crate) json: bool,
 }
