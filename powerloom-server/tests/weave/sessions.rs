@@ -47,8 +47,31 @@ async fn a_session_can_be_waited_for_listed_shown_and_read_again() {
     assert!(logs.out.contains("Done."), "{}", logs.out);
     let watched = house.weave(&["sessions", "watch", id]).await.expect(0);
     assert!(watched.out.contains("Done."), "{}", watched.out);
+    let forms = async |form: &str| house.weave(&["sessions", "watch", id, "-o", form]).await.expect(0).out;
+    let numbers = forms("name").await;
+    let (json, yaml) = (forms("json").await, forms("yaml").await);
+    assert_eq!((json.lines().count(), yaml.matches("---\n").count()), (numbers.lines().count(), numbers.lines().count()));
+    assert!(json.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].is_string()), "{json}");
+    assert!(numbers.starts_with("1\n2\n") && yaml.contains("type: agent.message\n"), "{numbers}{yaml}");
+    let shown = house.weave(&["sessions", "show", id, "-o", "name"]).await.expect(0);
+    assert_eq!(shown.out.trim_end(), id);
     let behind = house.weave(&["sessions", "watch", id, "--after", "1000"]).await.expect(2);
     assert!(behind.err.contains("which reaches to"), "{}", behind.err);
+}
+
+/// The answer alone is on standard output, and with a form for programs each frame is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invocation_that_is_waited_for_prints_the_answer_and_one_in_json_its_frames() {
+    let house = House::new().await;
+    house.agent("reviewer").await;
+    let told = house.weave(&["invoke", "reviewer", "say First.\nsay Last.", "--sync"]).await.expect(0);
+    assert_eq!(told.out, "Last.\n");
+    assert!(told.err.contains("✓ idle end turn"), "{}", told.err);
+    let frames = house.weave(&["invoke", "reviewer", "say Hello", "-o", "json"]).await.expect(0);
+    let frames: Vec<Value> = frames.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(frames.last().unwrap()["type"], "powerloom.session_ended");
+    let named = house.weave(&["invoke", "reviewer", "say Hello", "--sync", "-o", "name"]).await.expect(0);
+    assert!(named.out.lines().count() == 1 && named.out.len() > 30, "{}", named.out);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +82,7 @@ async fn a_session_that_is_stopped_is_no_success() {
     let id = started.out.trim();
     let watching = house.command(&["sessions", "watch", id]);
     let watching = tokio::task::spawn_blocking(move || run(watching, ""));
-    house.weave(&["sessions", "cancel", id]).await.expect(0);
+    house.weave(&["sessions", "cancel", id, "--yes"]).await.expect(0);
     let watched = watching.await.unwrap();
     assert_eq!(watched.code, 1, "{watched:?}");
     assert!(watched.out.contains("cancelled"), "{}", watched.out);

@@ -1,11 +1,13 @@
 //! `weave invoke`: asks an agent, and watches it work.
 
 use crate::api::call::Terms;
+use crate::api::events::Frame;
 use crate::command::session_text::{self, end};
+use crate::command::sessions;
 use crate::command::watch::{Watch, watch};
 use crate::failure::{Exit, Usage};
 use crate::kinds::known;
-use crate::output::plain;
+use crate::output::{Format, plain};
 use crate::output::progress::Progress;
 use crate::reference::field;
 use crate::weave::Weave;
@@ -23,6 +25,8 @@ Examples:
   git diff | weave invoke code-reviewer -
   weave invoke /acme/engineering/code-reviewer 'Review.' --json | jq -r .type
   weave invoke code-reviewer 'Review.' --sync -o json
+
+With -o name the id of the session is printed, and nobody waits.
 
 Exit codes: 0 the agent ended its turn; 1 it failed, was stopped or ran too long; 3 the invocation waits for approval;
 130 interrupted: the session goes on.")]
@@ -43,11 +47,11 @@ pub(crate) struct Invoke {
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u32>,
 
-    /// Waits for the end without showing what happens
+    /// Waits for the end and prints the last thing the agent said
     #[arg(long, conflicts_with = "json")]
     sync: bool,
 
-    /// Writes each frame as a line of JSON
+    /// Writes each frame as a line of JSON; the same as -o json
     #[arg(long)]
     json: bool,
 
@@ -105,10 +109,10 @@ impl Invoke {
         }
         let started = answer.json()?;
         if self.sync {
-            return settled(weave, &started);
+            return settled(weave, &started).await;
         }
         let session = field(&started, "session_id");
-        if self.detach || !(weave.out.is_for_people() || self.json) {
+        if self.detach || (weave.out.format == Format::Name && !self.json) {
             return detached(weave, session);
         }
         weave.out.note(&weave.out.err_ink.dim(format!("session {}", plain::line(session))))?;
@@ -124,13 +128,25 @@ fn detached(weave: &Weave, session: &str) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn settled(weave: &Weave, answer: &Value) -> anyhow::Result<Exit> {
-    if !weave.out.value(answer)? {
-        let session = answer.get("session").unwrap_or(answer);
-        weave
-            .out
-            .note(&weave.out.err_ink.dim(format!("session {}", plain::line(field(answer, "session_id")))))?;
-        weave.out.text(&end(session, weave.out.ink))?;
+/// A session that has settled: the last thing the agent said, and how it ended.
+async fn settled(weave: &Weave, answer: &Value) -> anyhow::Result<Exit> {
+    let (out, id) = (weave.out, field(answer, "session_id"));
+    let exit = session_text::exit(field(answer, "status"));
+    if !out.value(answer)? && !out.names([id])? {
+        out.note(&out.err_ink.dim(format!("session {}", plain::line(id))))?;
+        let mut last = None;
+        let keep = |frame: Frame| {
+            if frame.kind == "agent.message" {
+                last = Some(frame);
+            }
+            Ok(())
+        };
+        sessions::past(weave, id, 0, None, keep).await?;
+        if let Some(message) = &last {
+            out.text(&session_text::frame(message, out.ink))?;
+        }
+        // What is asked for is the answer; how it went stands beside it.
+        out.note(end(answer.get("session").unwrap_or(answer), out.err_ink).trim_end())?;
     }
-    Ok(session_text::exit(field(answer, "status")))
+    Ok(exit)
 }
