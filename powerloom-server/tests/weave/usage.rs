@@ -73,6 +73,28 @@ async fn wrong_usage_ends_with_two() {
     assert!(not_a_url.err.contains("`loom` is no server"), "{}", not_a_url.err);
 }
 
+/// An option that would do nothing is refused: it would look as if it had been heeded.
+#[tokio::test]
+async fn an_option_that_says_nothing_is_refused() {
+    let bench = Bench::new().await;
+    let file = bench.write("a.yaml", "{kind: Skill, metadata: {name: lint, ou_path: /acme}}");
+    bench.weave(&["plan", &file, "--out", "plan.json"]).expect(0);
+    for option in [["--set", "s"].as_slice(), &["--strict"], &["--set", "s", "--prune"], &["--set", "s", "--take", "x"]] {
+        for command in ["plan", "apply"] {
+            let refused = bench.weave(&[&[command, "plan.json"], option].concat()).expect(2);
+            assert!(refused.err.contains("is a saved plan"), "{option:?}: {}", refused.err);
+        }
+    }
+    for list in ["sessions", "sync"] {
+        assert!(bench.weave(&["get", list, "--ou", "/acme"]).expect(2).err.contains("knows no --ou"));
+        assert!(bench.weave(&["get", list, "--archived"]).expect(2).err.contains("knows no --archived"));
+    }
+    bench.weave(&["get", "approvals", "--ou", "/acme"]).expect(0);
+    bench.weave(&["get", "tokens", "--archived"]).expect(0);
+    let login = told(&["--store", "memory:", "login", "--server", "http://127.0.0.1:1"]).expect(2);
+    assert!(login.err.contains("--store says nothing here"), "{}", login.err);
+}
+
 /// What the program does before a reader that has gone away, as `head` does.
 #[track_caller]
 fn unread(mut command: std::process::Command) -> (i32, String) {

@@ -84,6 +84,12 @@ impl Manifests {
         {
             let plan = Plan::load(&only.text)
                 .map_err(|error| Usage(format!("{}: {error}", plain::line(&only.name))))?;
+            if let Some(option) = self.of_documents() {
+                let name = plain::line(&only.name);
+                return Err(
+                    Usage(format!("`{name}` is a saved plan, which says all by itself: leave out {option}")).into()
+                );
+            }
             return Ok(Given::Plan(Box::new(plan)));
         }
         if let Some(plan) = documents.iter().find(|document| is_plan(&document.text)) {
@@ -91,6 +97,19 @@ impl Manifests {
             return Err(Usage(format!("`{name}` is a saved plan: it is applied alone")).into());
         }
         Ok(Given::Documents(documents))
+    }
+
+    /// The first option that is given and says how documents are planned.
+    const fn of_documents(&self) -> Option<&'static str> {
+        match self {
+            Self { prune: true, .. } => Some("--prune"),
+            Self { take_all: true, .. } => Some("--take-all"),
+            Self { take_ownership: true, .. } => Some("--take-ownership"),
+            Self { strict: true, .. } => Some("--strict"),
+            _ if !self.take.is_empty() => Some("--take"),
+            _ if self.set.is_some() => Some("--set"),
+            _ => None,
+        }
     }
 
     /// The same, where a plan is no answer.

@@ -24,8 +24,6 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub(crate) struct Terms {
     /// Why, in the caller's words.
     pub(crate) justification: Option<String>,
-    /// It is a step of this approved plan.
-    pub(crate) under: Option<String>,
 }
 
 /// One request in the making.
@@ -123,9 +121,6 @@ impl<'a> Call<'a> {
     pub(crate) fn terms(mut self, terms: &Terms) -> Self {
         if let Some(why) = &terms.justification {
             self = self.header("powerloom-justification", &segment(why));
-        }
-        if let Some(plan) = &terms.under {
-            self = self.header("powerloom-under-plan", plan);
         }
         self
     }

@@ -106,7 +106,7 @@ impl Apply {
             body.insert("under".to_owned(), json!(under));
         }
         let _sign_of_life = Progress::start(format!("applying {} steps", plan.steps.len()));
-        let terms = Terms { justification: self.justification.clone(), under: None };
+        let terms = Terms { justification: self.justification.clone() };
         let call = weave.api.post("/manifests/apply").json(&body).terms(&terms).once();
         call.send().await?.json()
     }

@@ -163,9 +163,9 @@ impl Approvals {
 }
 
 impl List {
-    /// What waits for the caller.
-    pub(crate) fn inbox(limit: Option<usize>) -> Self {
-        Self { view: View::Inbox, state: None, kind: None, ou: None, limit: limit.unwrap_or(usize::MAX) }
+    /// What waits for the caller, of an OU or of all.
+    pub(crate) fn inbox(ou: Option<String>, limit: Option<usize>) -> Self {
+        Self { view: View::Inbox, state: None, kind: None, ou, limit: limit.unwrap_or(usize::MAX) }
     }
 
     /// Does it.

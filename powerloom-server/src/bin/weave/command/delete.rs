@@ -53,7 +53,7 @@ impl Delete {
             weave.out.note("nothing was changed")?;
             return Ok(Exit::Failed);
         }
-        let terms = Terms { justification: self.justification, under: None };
+        let terms = Terms { justification: self.justification };
         let version = view.get("version").and_then(Value::as_u64);
         let call = weave.api.delete(format!("{}/{}", kind.path, field(&view, "id")));
         let answer = call.expecting(version).terms(&terms).once().send().await?;

@@ -2,9 +2,9 @@
 
 use crate::age::age;
 use crate::command::{approvals, sessions, sync, token};
-use crate::failure::Exit;
+use crate::failure::{Exit, Usage};
 use crate::kinds::{KIND_HELP, Kind, known};
-use crate::output::Format;
+use crate::output::{Format, plain};
 use crate::output::table::Table;
 use crate::reference::{field, path_of};
 use crate::weave::Weave;
@@ -54,10 +54,22 @@ impl Get {
         if known(&self.kind).is_none() && self.name.is_none() {
             // What has commands of its own is also found here.
             match self.kind.trim_end_matches('s').to_ascii_lowercase().as_str() {
-                "sync" => return sync::Status::all(self.limit).run(weave).await,
-                "session" => return sessions::List::all(self.limit).run(weave).await,
-                "approval" => return approvals::List::inbox(self.limit).run(weave).await,
-                "token" => return token::List::all(self.limit).run(weave).await,
+                "sync" => {
+                    self.refuse(&[Narrowing::Ou, Narrowing::Archived])?;
+                    return sync::Status::all(self.limit).run(weave).await;
+                }
+                "session" => {
+                    self.refuse(&[Narrowing::Ou, Narrowing::Archived])?;
+                    return sessions::List::all(self.limit).run(weave).await;
+                }
+                "approval" => {
+                    self.refuse(&[Narrowing::Archived])?;
+                    return approvals::List::inbox(self.ou, self.limit).run(weave).await;
+                }
+                "token" => {
+                    self.refuse(&[Narrowing::Ou])?;
+                    return token::List::all(self.archived, self.limit).run(weave).await;
+                }
                 _ => {}
             }
         }
@@ -81,6 +93,30 @@ impl Get {
             print(weave, &kind, &items, self.archived)?;
         }
         Ok(Exit::Done)
+    }
+}
+
+/// What narrows or widens a list of resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Narrowing {
+    Ou,
+    Archived,
+}
+
+impl Get {
+    /// Refuses what a list does not know: left out it would look as if it had been heeded.
+    fn refuse(&self, unknown: &[Narrowing]) -> anyhow::Result<()> {
+        let given = |one: &&Narrowing| match one {
+            Narrowing::Ou => self.ou.is_some(),
+            Narrowing::Archived => self.archived,
+        };
+        let option = match unknown.iter().find(given) {
+            Some(Narrowing::Ou) => "--ou",
+            Some(Narrowing::Archived) => "--archived",
+            None => return Ok(()),
+        };
+        let kind = plain::line(&self.kind);
+        Err(Usage(format!("`weave get {kind}` knows no {option}; a command of its own may: `weave --help`")).into())
     }
 }
 

@@ -94,7 +94,7 @@ impl Invoke {
                     .map(|(name, value)| (name.to_owned(), value)),
             );
         }
-        let terms = Terms { justification: self.justification.clone(), under: None };
+        let terms = Terms { justification: self.justification.clone() };
         let call = weave
             .api
             .post(format!("/agents/{}/invoke", field(&agent, "id")))

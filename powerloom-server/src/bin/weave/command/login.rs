@@ -39,6 +39,16 @@ impl Login {
     /// A server that does not take the token; a file that cannot be written.
     pub(crate) async fn run(self, options: &Options) -> anyhow::Result<Exit> {
         let out = options.printer();
+        for (option, is_given) in [
+            ("--store", options.store.is_some()),
+            ("--context", options.context.is_some()),
+            ("--org", options.org.is_some()),
+            ("--as", options.act_as.is_some()),
+        ] {
+            if is_given {
+                return Err(Usage(format!("a login is to a server: {option} says nothing here")).into());
+            }
+        }
         let server = options.server.clone().or_else(|| crate::options::variable("POWERLOOM_URL"));
         let server = server.ok_or_else(|| Usage("say which server: `--server <url>`".to_owned()))?;
         let mut file = File::read()?;

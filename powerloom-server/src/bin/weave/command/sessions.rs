@@ -247,7 +247,7 @@ impl Logs {
 
 impl Cancel {
     async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
-        let terms = Terms { justification: self.justification, under: None };
+        let terms = Terms { justification: self.justification };
         let call = weave.api.post(format!("/sessions/{}/cancel", segment(&self.session)));
         let answer = call.terms(&terms).once().send().await?;
         if let Some(pending) = answer.pending()? {

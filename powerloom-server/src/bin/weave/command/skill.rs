@@ -80,7 +80,7 @@ impl Push {
             None => folder_name(&self.folder)?,
         };
         weave.announce(self.ou.as_deref()).await?;
-        let terms = Terms { justification: self.justification.clone(), under: None };
+        let terms = Terms { justification: self.justification.clone() };
         let skill = match self.skill(weave, &name, &terms).await? {
             Ok(skill) => skill,
             Err(exit) => return Ok(exit),

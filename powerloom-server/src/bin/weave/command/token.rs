@@ -151,9 +151,9 @@ impl Create {
 }
 
 impl List {
-    /// All of them.
-    pub(crate) const fn all(limit: Option<usize>) -> Self {
-        Self { revoked: false, limit }
+    /// All of them, or those that are revoked.
+    pub(crate) const fn all(revoked: bool, limit: Option<usize>) -> Self {
+        Self { revoked, limit }
     }
 
     /// Does it.
