@@ -69,7 +69,10 @@ async fn a_request_is_rejected_or_taken_back() {
     assert!(rejected.out.contains("is rejected"), "{}", rejected.out);
     let again = asked(&bench);
     assert_ne!(again, request);
-    let cancelled = bench.weave(&["approvals", "cancel", &again, "--reason", "not needed"]).expect(0);
+    let unasked = bench.weave(&["approvals", "cancel", &again]).expect(2);
+    assert!(unasked.err.contains("as user:admin@acme.com") && unasked.err.contains("--yes"), "{}", unasked.err);
+    let cancel = ["approvals", "cancel", &again, "--reason", "not needed", "--yes"];
+    let cancelled = bench.weave(&cancel).expect(0);
     assert!(cancelled.out.contains("is cancelled"), "{}", cancelled.out);
     let mine = bench.weave(&["approvals", "list", "--view", "mine", "-o", "json"]).expect(0).json();
     assert_eq!(mine["items"].as_array().unwrap().len(), 2);

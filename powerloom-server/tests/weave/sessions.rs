@@ -82,6 +82,7 @@ async fn a_session_that_is_stopped_is_no_success() {
     let id = started.out.trim();
     let watching = house.command(&["sessions", "watch", id]);
     let watching = tokio::task::spawn_blocking(move || run(watching, ""));
+    house.weave(&["sessions", "cancel", id]).await.expect(2);
     house.weave(&["sessions", "cancel", id, "--yes"]).await.expect(0);
     let watched = watching.await.unwrap();
     assert_eq!(watched.code, 1, "{watched:?}");

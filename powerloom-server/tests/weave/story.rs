@@ -114,7 +114,7 @@ async fn the_story_of_the_seeds_is_told_at_a_terminal() {
     .await;
     let shown = house.weave(&["sessions", "show", &session, "-o", "json"]).await.expect(0).json();
     assert_eq!(shown["status"], "running");
-    house.weave(&["sessions", "cancel", &session]).await.expect(0);
+    house.weave(&["sessions", "cancel", &session, "--yes"]).await.expect(0);
 
     let command = house.command(&["apply", "skill.yaml"]);
     at_terminal(command, |mut terminal| {

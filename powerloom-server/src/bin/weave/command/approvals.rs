@@ -128,6 +128,10 @@ struct Cancel {
     /// Why
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+
+    /// Goes on without asking
+    #[arg(short, long)]
+    yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -296,6 +300,12 @@ impl Vote {
 
 impl Cancel {
     async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
+        let request = read(weave, &self.request).await?;
+        weave.announce(Some(field(&request, "scope_ou"))).await?;
+        if !weave.confirm(&format!("Take the request {} back?", self.request), self.yes)? {
+            weave.out.note("nothing was changed")?;
+            return Ok(Exit::Failed);
+        }
         let body = match &self.reason {
             Some(reason) => json!({ "reason": reason }),
             None => json!({}),

@@ -100,6 +100,10 @@ struct Cancel {
     /// Why: for policies that want to know
     #[arg(long, value_name = "TEXT")]
     justification: Option<String>,
+
+    /// Goes on without asking
+    #[arg(short, long)]
+    yes: bool,
 }
 
 impl Sessions {
@@ -247,6 +251,11 @@ impl Logs {
 
 impl Cancel {
     async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
+        weave.announce(None).await?;
+        if !weave.confirm(&format!("Stop the session {}?", self.session), self.yes)? {
+            weave.out.note("nothing was changed")?;
+            return Ok(Exit::Failed);
+        }
         let terms = Terms { justification: self.justification };
         let call = weave.api.post(format!("/sessions/{}/cancel", segment(&self.session)));
         let answer = call.terms(&terms).once().send().await?;

@@ -80,6 +80,10 @@ pub(crate) struct Revoke {
     /// The token's id
     #[arg(value_name = "TOKEN")]
     id: String,
+
+    /// Goes on without asking
+    #[arg(short, long)]
+    yes: bool,
 }
 
 impl Token {
@@ -191,6 +195,11 @@ impl List {
 
 impl Revoke {
     async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
+        weave.announce(None).await?;
+        if !weave.confirm(&format!("Revoke the token {} for good?", self.id), self.yes)? {
+            weave.out.note("nothing was changed")?;
+            return Ok(Exit::Failed);
+        }
         let answer = weave.api.delete(format!("/tokens/{}", segment(&self.id))).once().send().await?;
         if let Some(pending) = answer.pending()? {
             return weave.waits(&pending);
