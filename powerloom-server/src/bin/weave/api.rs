@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, Method, Request};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use std::fmt;
+use std::time::Duration;
 
 /// What carries requests to whoever answers them.
 #[async_trait]
@@ -50,12 +51,23 @@ pub(crate) struct Broken {
 #[derive(Debug)]
 pub(crate) struct Api {
     transport: Box<dyn Transport>,
+    limit: Duration,
 }
+
+/// How long a call may take. A server gives up after 60 seconds unless told otherwise, and says so.
+const LIMIT: Duration = Duration::from_secs(75);
 
 impl Api {
     /// Over a transport.
     pub(crate) fn over(transport: Box<dyn Transport>) -> Self {
-        Self { transport }
+        Self { transport, limit: LIMIT }
+    }
+
+    /// With another time limit for each call.
+    #[must_use]
+    pub(crate) const fn hasty(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
     }
 
     /// Who answers, for people.
@@ -65,17 +77,17 @@ impl Api {
 
     /// Reads.
     pub(crate) fn get(&self, path: impl Into<String>) -> Call<'_> {
-        Call::new(self.transport.as_ref(), Method::GET, path.into())
+        Call::new(self.transport.as_ref(), self.limit, Method::GET, path.into())
     }
 
     /// Creates, or asks with a body.
     pub(crate) fn post(&self, path: impl Into<String>) -> Call<'_> {
-        Call::new(self.transport.as_ref(), Method::POST, path.into())
+        Call::new(self.transport.as_ref(), self.limit, Method::POST, path.into())
     }
 
     /// Removes.
     pub(crate) fn delete(&self, path: impl Into<String>) -> Call<'_> {
-        Call::new(self.transport.as_ref(), Method::DELETE, path.into())
+        Call::new(self.transport.as_ref(), self.limit, Method::DELETE, path.into())
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) struct Call<'a> {
     headers: HeaderMap,
     body: Bytes,
     repeatable: bool,
+    limit: Option<Duration>,
 }
 
 /// What was answered, all of it.
@@ -60,10 +61,15 @@ pub(crate) struct Pending {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(transport: &'a dyn Transport, method: Method, path: String) -> Self {
+    pub(super) fn new(
+        transport: &'a dyn Transport,
+        limit: Duration,
+        method: Method,
+        path: String,
+    ) -> Self {
         let repeatable = method == Method::GET;
-        let (headers, body) = (HeaderMap::new(), Bytes::new());
-        let mut call = Self { transport, method, path, query: String::new(), headers, body, repeatable };
+        let (headers, body, limit) = (HeaderMap::new(), Bytes::new(), Some(limit));
+        let mut call = Self { transport, method, path, query: String::new(), headers, body, repeatable, limit };
         call = call.header(REQUEST_ID, &uuid::Uuid::now_v7().to_string());
         call.header("accept", "application/json")
     }
@@ -116,6 +122,13 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// However long it takes: its answer waits for something that may.
+    #[must_use]
+    pub(crate) const fn patient(mut self) -> Self {
+        self.limit = None;
+        self
+    }
+
     /// Under these terms.
     #[must_use]
     pub(crate) fn terms(mut self, terms: &Terms) -> Self {
@@ -138,8 +151,13 @@ impl<'a> Call<'a> {
     /// the server is not available for the moment, but only where that does no harm.
     ///
     /// # Errors
-    /// A [`Refusal`] for every answer that says no; [`Broken`] for no answer.
+    /// A [`Refusal`] for every answer that says no; [`Broken`] for no answer, or none within the time limit, which is for all
+    /// tries together.
     pub(crate) async fn send(self) -> anyhow::Result<Answer> {
+        self.within(self.tries()).await?
+    }
+
+    async fn tries(&self) -> anyhow::Result<Answer> {
         let mut tried = 0;
         loop {
             tried += 1;
@@ -161,19 +179,33 @@ impl<'a> Call<'a> {
     /// # Errors
     /// [`Broken`] for no answer.
     pub(crate) async fn probe(self) -> Result<Answer, Broken> {
-        self.whole().await
+        self.within(self.whole()).await?
     }
 
     /// Sends it once and hands over the answer as it arrives.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// As [`send`](Self::send); the time limit is for its beginning.
     pub(crate) async fn stream(self) -> anyhow::Result<Incoming> {
+        self.within(self.begin()).await?
+    }
+
+    async fn begin(&self) -> anyhow::Result<Incoming> {
         let incoming = self.transport.send(self.request()).await?;
         if is_success(incoming.status) {
             return Ok(incoming);
         }
         Err(Answer::take(incoming).await?.refusal().into())
+    }
+
+    /// What this comes to within the time limit.
+    async fn within<T>(&self, work: impl Future<Output = T>) -> Result<T, Broken> {
+        let Some(limit) = self.limit else { return Ok(work.await) };
+        tokio::time::timeout(limit, work).await.map_err(|_| Broken {
+            message: format!("`{}` did not answer within {} s", self.transport.host(), limit.as_secs()),
+            never_sent: false,
+            source: None,
+        })
     }
 
     /// Whether, and when if the server says so, the same request may be sent again after this answer.
@@ -254,5 +286,42 @@ impl Answer {
             return Refusal::redirected(self.status, self.header(header::LOCATION.as_str()));
         }
         Refusal::read(self.status, self.header(REQUEST_ID).map(str::to_owned), &self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Api;
+    use std::future::pending;
+
+    /// Accepts everything and never answers.
+    #[derive(Debug)]
+    struct Silent;
+
+    #[async_trait::async_trait]
+    impl Transport for Silent {
+        async fn send(&self, _: Request<Bytes>) -> Result<Incoming, Broken> {
+            pending().await
+        }
+
+        fn host(&self) -> &str {
+            "loom.acme.com"
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_answers_is_given_up() {
+        let api = Api::over(Box::new(Silent));
+        let begun = tokio::time::Instant::now();
+        let told = api.get("/agents").send().await.unwrap_err();
+        assert_eq!(told.to_string(), "`loom.acme.com` did not answer within 75 s");
+        assert_eq!(begun.elapsed().as_secs(), 75, "all tries together");
+        assert!(api.get("/agents").stream().await.is_err());
+        let hasty = Api::over(Box::new(Silent)).hasty(Duration::from_secs(10));
+        assert!(hasty.get("/healthz").probe().await.unwrap_err().to_string().contains("within 10 s"));
+        let hour = Duration::from_secs(3600);
+        let patient = tokio::time::timeout(hour, api.post("/agents/a/invoke").patient().send()).await;
+        assert!(patient.is_err(), "it waits as long as it takes");
     }
 }

@@ -1,9 +1,11 @@
 //! The events of a session, live, and resumed without a gap when the connection is cut.
 
-use crate::api::{Api, segment};
+use crate::api::{Api, Broken, segment};
 use crate::failure::Refusal;
 use anyhow::Context;
+use bytes::Bytes;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sse_stream::SseStream;
@@ -11,6 +13,9 @@ use std::time::Duration;
 
 /// How often a stream that brings nothing is opened again before we give up.
 const MOST_CUTS: u32 = 8;
+
+/// How long a stream may be silent before it counts as cut: a server says something every 15 seconds, if only that it is there.
+const SILENCE: Duration = Duration::from_secs(45);
 
 /// What the stream of a session ends with.
 pub(crate) const ENDED: &str = "powerloom.session_ended";
@@ -43,6 +48,9 @@ impl Frame {
         self.seq.as_ref().and_then(|seq| seq.parse().ok())
     }
 }
+
+/// The body of an answer, in pieces.
+type Body = BoxStream<'static, Result<Bytes, Broken>>;
 
 /// A session followed from a place on.
 #[derive(Debug)]
@@ -113,7 +121,7 @@ impl Follow<'_> {
             return Ok(true);
         }
         self.resumes = true;
-        let mut events = SseStream::from_bytes_stream(incoming.body);
+        let mut events = SseStream::from_bytes_stream(awake(incoming.body));
         while let Some(event) = events.next().await {
             let event = event.map_err(|error| anyhow::Error::new(Cut(error.to_string())))?;
             let Some(data) = event.data else { continue };
@@ -139,6 +147,21 @@ impl Follow<'_> {
     }
 }
 
+/// The same stream, broken off where it is silent for too long.
+fn awake(body: Body) -> Body {
+    let next = |body: Option<Body>| async {
+        let mut body = body?;
+        match tokio::time::timeout(SILENCE, body.next()).await {
+            Ok(piece) => Some((piece?, Some(body))),
+            Err(_) => {
+                let message = format!("the stream was silent for {} s", SILENCE.as_secs());
+                Some((Err(Broken { message, never_sent: false, source: None }), None))
+            }
+        }
+    };
+    futures::stream::unfold(Some(body), next).boxed()
+}
+
 /// A stream that broke off.
 #[derive(Debug, thiserror::Error)]
 #[error("the stream broke off: {0}")]
@@ -149,5 +172,54 @@ fn is_passing(error: &anyhow::Error) -> bool {
     match error.downcast_ref::<Refusal>() {
         Some(refusal) => matches!(refusal.status, 429 | 502 | 503 | 504),
         None => error.is::<Cut>() || error.is::<crate::api::Broken>(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Incoming, Transport};
+    use axum::http::{HeaderMap, Request};
+    use futures::stream;
+    use std::sync::Mutex;
+
+    /// Says one event, then nothing at all; opened again, it ends the session. Keeps where it was asked to go on.
+    #[derive(Debug, Default)]
+    struct Dozing(Mutex<Vec<Option<String>>>);
+
+    #[async_trait::async_trait]
+    impl Transport for Dozing {
+        async fn send(&self, request: Request<Bytes>) -> Result<Incoming, Broken> {
+            let from = request.headers().get("last-event-id").map(|id| id.to_str().unwrap().to_owned());
+            let mut asked = self.0.lock().unwrap();
+            asked.push(from);
+            let event = |seq: usize, kind: &str| {
+                Ok(Bytes::from(format!("data: {{\"seq\":\"{seq}\",\"type\":\"{kind}\",\"payload\":{{}}}}\n\n")))
+            };
+            let body = match asked.as_slice() {
+                [None] => stream::iter([event(1, "user.message")]).chain(stream::pending()).boxed(),
+                [None, Some(one)] if one == "1" => stream::iter([event(2, ENDED)]).boxed(),
+                other => panic!("{other:?}"),
+            };
+            Ok(Incoming { status: 200, headers: HeaderMap::new(), body })
+        }
+
+        fn host(&self) -> &str {
+            "loom.acme.com"
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_falls_silent_counts_as_cut_and_goes_on_where_it_stopped() {
+        let api = Api::over(Box::new(Dozing::default()));
+        let (mut seen, mut cuts) = (Vec::new(), 0);
+        let begun = tokio::time::Instant::now();
+        let shown = |frame: &Frame| {
+            seen.push(frame.number());
+            Ok(())
+        };
+        api.follow("s", 0).each(shown, |_| cuts += 1).await.unwrap();
+        assert_eq!((seen, cuts), (vec![Some(1), Some(2)], 1));
+        assert!((45..60).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     }
 }

@@ -10,6 +10,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How long each question may take: a server that takes longer is no healthy one.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// How far the clocks may differ before tokens are refused for it.
 const SKEW_FAILS: SignedDuration = SignedDuration::from_secs(30);
@@ -88,7 +92,7 @@ async fn checks(options: &Options) -> Vec<Check> {
         }
     }
     let api = match options.api().await {
-        Ok(api) => api,
+        Ok(api) => api.hasty(LIMIT),
         Err(error) if is_store => {
             let hint = "is the path right, and the file yours? `weave bootstrap` makes a new organization";
             checks.push(Check::fail("store", chain(&error), hint));

@@ -102,6 +102,8 @@ impl Invoke {
             .terms(&terms)
             .once();
         let waiting = self.sync.then(|| Progress::start("the agent works"));
+        // The answer comes when the session has settled.
+        let call = if self.sync { call.patient() } else { call };
         let answer = call.send().await?;
         drop(waiting);
         if let Some(pending) = answer.pending()? {

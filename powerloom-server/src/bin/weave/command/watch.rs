@@ -40,41 +40,35 @@ pub(crate) fn form(frame: &Frame, out: Output, json: bool) -> anyhow::Result<Str
 pub(crate) async fn watch(weave: &Weave, what: Watch<'_>) -> anyhow::Result<Exit> {
     let Watch { session, after, json } = what;
     let out = weave.out;
-    let mut exit = None;
     let mut follow = weave.api.follow(session, after);
-    let shown = |frame: &Frame| {
-        if frame.is_last() {
-            exit = frame.payload.get("status").and_then(serde_json::Value::as_str).map(session_text::exit);
-        }
-        Ok(out.text(&form(frame, out, json)?)?)
-    };
     let cut = |what: &str| {
         // Nobody is helped if the session is given up because this could not be told.
         let _told = out.note(&out.err_ink.busy(what));
     };
-    let interrupted = tokio::select! {
-        biased;
-        watched = follow.each(shown, cut) => {
-            watched?;
-            false
+    let ended = async {
+        let mut exit = None;
+        let shown = |frame: &Frame| {
+            if frame.is_last() {
+                exit =
+                    frame.payload.get("status").and_then(serde_json::Value::as_str).map(session_text::exit);
+            }
+            Ok(out.text(&form(frame, out, json)?)?)
+        };
+        follow.each(shown, cut).await?;
+        if let Some(exit) = exit {
+            return anyhow::Ok(exit);
         }
-        pressed = tokio::signal::ctrl_c() => {
-            pressed?;
-            true
-        }
-    };
-    if interrupted {
-        let (session, after) = (plain::line(session), follow.after);
-        out.note(&format!("\ndetached; the session goes on\n  watch it again: weave sessions watch {session} --after {after}\n  stop it:        weave sessions cancel {session}"))?;
-        return Ok(Exit::Interrupted);
-    }
-    match exit {
-        Some(exit) => Ok(exit),
         // The end was seen before, by an earlier reader.
-        None => {
-            let record =
-                weave.api.get(format!("/sessions/{}", crate::api::segment(session))).send().await?.json()?;
-            Ok(session_text::exit(field(&record, "status")))
-        }
+        let record =
+            weave.api.get(format!("/sessions/{}", crate::api::segment(session))).send().await?.json()?;
+        Ok(session_text::exit(field(&record, "status")))
+    };
+    tokio::select! {
+        biased;
+        ended = ended => return ended,
+        pressed = tokio::signal::ctrl_c() => pressed?,
     }
+    let (session, after) = (plain::line(session), follow.after);
+    out.note(&format!("\ndetached; the session goes on\n  watch it again: weave sessions watch {session} --after {after}\n  stop it:        weave sessions cancel {session}"))?;
+    Ok(Exit::Interrupted)
 }
