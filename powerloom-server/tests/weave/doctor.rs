@@ -23,6 +23,26 @@ async fn a_healthy_server_passes_and_a_bad_token_fails_with_a_hint() {
     assert!(sick.out.contains("fail") && sick.out.contains("weave login"), "{}", sick.out);
 }
 
+#[test]
+fn the_password_of_a_store_or_a_server_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    for place in [
+        ["--store", "postgres://loom:hunter2@127.0.0.1:1/loom?password=hunter2"],
+        ["--store", "sqlite://loom.db?key=hunter2"],
+        ["--server", "https://ada:hunter2@127.0.0.1:1"],
+        ["--server", "https://ada:hun/hunter2@127.0.0.1:1"],
+        ["--server", "ftp://ada:hunter2@127.0.0.1:1"],
+    ] {
+        for form in ["table", "json"] {
+            let mut command = weave();
+            command.current_dir(folder.path()).env("POWERLOOM_CONTEXTS", folder.path().join("none.toml"));
+            command.args(place).args(["doctor", "-o", form]);
+            let sick = run(command, "").expect(1);
+            assert!(!sick.out.contains("hunter2") && !sick.err.contains("hunter2"), "{sick:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_store_is_opened_and_a_server_that_is_not_there_is_named() {
     let bench = Bench::new().await;

@@ -30,7 +30,7 @@ impl Http {
         ca_cert: Option<&Path>,
     ) -> anyhow::Result<Self> {
         let refused =
-            || Usage(format!("`{url}` is no server: expected a URL such as `https://loom.acme.com`"));
+            || Usage(format!("`{}` is no server: expected a URL such as `https://loom.acme.com`", shown(url)));
         let mut base: reqwest::Url = url.parse().map_err(|_| refused())?;
         let host = base.host_str().map(str::to_owned).filter(|_| matches!(base.scheme(), "http" | "https"));
         let mut host = host.ok_or_else(refused)?;
@@ -62,6 +62,15 @@ impl Http {
         let client = builder.build().context("the network cannot be used")?;
         Ok(Self { client, base, host, token })
     }
+}
+
+/// A server's URL for people: without what may be a password.
+pub(crate) fn shown(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    // All up to the last `@`: a password that is not escaped may hold any character.
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
 }
 
 fn is_loopback(url: &reqwest::Url) -> bool {

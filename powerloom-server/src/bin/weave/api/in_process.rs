@@ -95,7 +95,8 @@ fn kind_of(url: &str) -> &str {
 }
 
 /// A store's URL for people: without what may be a password.
-fn shown(url: &str) -> &str {
+pub(crate) fn shown(url: &str) -> &str {
+    let url = url.split('?').next().unwrap_or_default();
     if matches!(kind_of(url), "sqlite" | "memory") { url } else { kind_of(url) }
 }
 

@@ -1,6 +1,6 @@
 //! `weave doctor`: what is wrong between here and there.
 
-use crate::api::Api;
+use crate::api::{Api, http, in_process};
 use crate::failure::{Exit, Refusal};
 use crate::options::{Options, Target, Token, variable};
 use crate::output::{Output, plain};
@@ -86,9 +86,9 @@ async fn checks(options: &Options) -> Vec<Check> {
     };
     let is_store = matches!(target, Target::Store { .. });
     match &target {
-        Target::Server { url, .. } => checks.push(Check::ok("where", format!("server {url}"))),
+        Target::Server { url, .. } => checks.push(Check::ok("where", format!("server {}", http::shown(url)))),
         Target::Store { url } => {
-            checks.push(Check::ok("where", format!("store {}", url.split('?').next().unwrap_or_default())))
+            checks.push(Check::ok("where", format!("store {}", in_process::shown(url))));
         }
     }
     let api = match options.api().await {
