@@ -98,3 +98,23 @@ async fn a_whole_plan_is_approved_and_applied_under_its_request() {
     let applied = bench.weave(&["apply", "plan.json", "--under", &request, "--yes"]).expect(0);
     assert!(applied.out.contains("Applied: 1 created."), "{}", applied.out);
 }
+
+/// The change is made without waiting, and people judge it afterwards.
+#[tokio::test]
+async fn whoever_breaks_the_glass_says_why_and_is_reviewed() {
+    let bench = governed().await;
+    let request = asked(&bench);
+    let glass = ["approvals", "break-glass", request.as_str()];
+    bench.weave(&[glass.as_slice(), &["--yes"]].concat()).expect(2);
+    let why = ["--justification", "production is down"];
+    let unasked = bench.weave(&[glass.as_slice(), &why].concat()).expect(2);
+    assert!(unasked.err.contains("signed is") && unasked.err.contains("--yes"), "{}", unasked.err);
+    assert!(bench.weave(&["get", "skill", "lint"]).expect(1).err.contains("there is none called `lint`"));
+    let denied = as_grace(&bench, &[glass.as_slice(), &why, &["--yes"]].concat()).expect(1);
+    assert!(denied.err.contains("(denied)"), "{}", denied.err);
+    let broken = bench.weave(&[glass.as_slice(), &why, &["--yes"]].concat()).expect(0);
+    assert!(broken.err.contains("the change is made; its review is req_"), "{}", broken.err);
+    bench.weave(&["get", "skill", "lint"]).expect(0);
+    let inbox = as_grace(&bench, &["approvals", "list", "-o", "json"]).expect(0).json();
+    assert_eq!(inbox["items"][0]["purpose"], "review", "{inbox}");
+}

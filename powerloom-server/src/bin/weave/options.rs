@@ -1,11 +1,11 @@
 //! What every command can be told, and where it leads: a flag goes before the environment, that before the context.
 
 use crate::api::Api;
-use crate::api::http::Http;
+use crate::api::http::{Http, is_in_the_clear};
 use crate::api::in_process::InProcess;
 use crate::context::{Context, File};
 use crate::failure::Usage;
-use crate::output::{Colour, Format, Output};
+use crate::output::{Colour, Format, Output, plain};
 use anyhow::Context as _;
 use clap::Args;
 use std::path::PathBuf;
@@ -171,10 +171,25 @@ impl Options {
                     return Err(Usage(why.to_owned()).into());
                 }
                 let token = token.read().await.context("the token")?;
+                if token.is_some() {
+                    warn_in_the_clear(&url, self.printer())?;
+                }
                 Ok(Api::over(Box::new(Http::new(&url, token, ca_cert.as_deref())?)))
             }
         }
     }
+}
+
+/// Says on standard error that a token will travel where others can read it.
+///
+/// # Errors
+/// Those of writing.
+pub(crate) fn warn_in_the_clear(url: &str, out: Output) -> std::io::Result<()> {
+    if !is_in_the_clear(url) {
+        return Ok(());
+    }
+    let (word, url) = (out.err_ink.busy("warning:"), plain::line(url));
+    out.note(&format!("{word} the token travels in the clear to {url}: whoever is between can take it; use https"))
 }
 
 impl Token {

@@ -73,6 +73,11 @@ pub(crate) fn shown(url: &str) -> String {
     if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
 }
 
+/// Whether what is sent there can be read on the way.
+pub(crate) fn is_in_the_clear(url: &str) -> bool {
+    url.parse::<reqwest::Url>().is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url))
+}
+
 fn is_loopback(url: &reqwest::Url) -> bool {
     match url.host_str() {
         Some("localhost") => true,

@@ -4,7 +4,7 @@ use crate::api::Api;
 use crate::api::http::Http;
 use crate::context::{Context, File};
 use crate::failure::{Exit, Usage};
-use crate::options::Options;
+use crate::options::{Options, warn_in_the_clear};
 use crate::output::plain;
 use crate::weave::Identity;
 use clap::Args;
@@ -54,6 +54,7 @@ impl Login {
         let mut file = File::read()?;
         let ca_cert = options.ca_cert.as_deref().map(std::path::absolute).transpose()?;
         let mut context = Context { server, token: None, token_command: self.token_command, ca_cert };
+        warn_in_the_clear(&context.server, out)?;
         if context.token_command.is_none() {
             context.token = Some(asked()?.trim().to_owned());
         }
