@@ -32,6 +32,12 @@ async fn an_export_verifies_without_any_server_and_a_changed_one_does_not() {
         run(command, "")
     };
     verify("acme.jsonl").expect(0);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(bench.path("acme.jsonl")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
     let text = std::fs::read_to_string(bench.path("acme.jsonl")).unwrap();
     bench.write("changed.jsonl", &text.replacen("skill.create", "skill.update", 1));
     verify("changed.jsonl").expect(1);

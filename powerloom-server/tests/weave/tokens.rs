@@ -44,7 +44,6 @@ async fn a_certificate_of_ones_own_is_believed_where_its_file_is_named_and_kept_
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let house = House::new().await;
     let server = Server::new(house.loom.clone(), Config::new(house.tokens.clone()))
-        .listen(([127, 0, 0, 1], 0).into())
         .tls(Tls::open(&certificate, &key).unwrap())
         .start()
         .await

@@ -1,6 +1,7 @@
 //! Named servers and how to be known there, in a file that only its owner can read.
 
 use crate::failure::Usage;
+use crate::new_file::{NewFile, Readers};
 use crate::options::variable;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -123,12 +124,10 @@ impl File {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).with_context(|| format!("`{}` cannot be made", folder.display()))?;
         let text = Zeroizing::new(toml::to_string_pretty(self)?);
-        let new = folder.join(format!(".weave-{}.toml", std::process::id()));
-        let written = write_new(&new, &text).and_then(|()| std::fs::rename(&new, &path));
-        if written.is_err() {
-            // What is left of the try must not stay; that it failed is reported either way.
-            let _ = std::fs::remove_file(&new);
-        }
+        let written = NewFile::create(&path, Readers::Owner).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.keep()
+        });
         written.with_context(|| format!("`{}` cannot be written", path.display()))
     }
 
@@ -157,16 +156,6 @@ impl File {
 
 fn list(names: &[&str]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-}
-
-fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }
 
 #[cfg(unix)]

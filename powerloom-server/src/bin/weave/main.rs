@@ -9,6 +9,7 @@ mod failure;
 mod kinds;
 mod manifests;
 mod mint;
+mod new_file;
 mod options;
 mod output;
 mod plan_text;

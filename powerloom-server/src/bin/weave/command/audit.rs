@@ -4,6 +4,7 @@ use crate::age::moment;
 use crate::command::audit_verify::Verify;
 use crate::command::get::cell;
 use crate::failure::Exit;
+use crate::new_file::{NewFile, Readers};
 use crate::output::ink::Ink;
 use crate::output::progress::Progress;
 use crate::output::table::Table;
@@ -13,7 +14,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use futures::StreamExt;
 use serde_json::{Value, json};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 /// Lists, verifies, exports and proves the audit trail
@@ -216,41 +217,54 @@ impl Export {
         let shown =
             self.out.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
         let unwritable = || format!("`{shown}` cannot be written");
-        // Lines go to a file of another name first: half an export must not pass for one.
-        let part = self.out.as_ref().map(|path| path.with_added_extension("part"));
-        let mut file = match &part {
-            Some(path) => {
-                Some(std::io::BufWriter::new(std::fs::File::create(path).with_context(unwritable)?))
-            }
+        // Half an export must not pass for one, and what is in it is for whoever may read the trail.
+        let mut file = match &self.out {
+            Some(path) => Some(NewFile::create(path, Readers::Owner).with_context(unwritable)?),
             None => None,
         };
+        let mut screen = std::io::stdout().is_terminal().then(Screen::default).filter(|_| file.is_none());
         let progress = self.out.is_some().then(|| Progress::start("exporting"));
         let (mut lines, mut last) = (0_u64, b'\n');
         while let Some(piece) = incoming.body.next().await {
             let piece = piece?;
             lines += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
             last = piece.last().copied().unwrap_or(last);
-            match &mut file {
-                Some(file) => file.write_all(&piece).with_context(unwritable)?,
-                None => weave.out.bytes(&piece)?,
+            match (&mut file, &mut screen) {
+                (Some(file), _) => file.write_all(&piece).with_context(unwritable)?,
+                (None, Some(screen)) => weave.out.text(&screen.lines(&piece))?,
+                (None, None) => weave.out.bytes(&piece)?,
             }
             if let Some(progress) = &progress {
                 progress.say(format!("exporting: {} entries", lines.saturating_sub(1)));
             }
         }
-        if let Some(file) = &mut file {
-            file.flush().with_context(unwritable)?;
-        }
-        drop((file, progress));
+        drop(progress);
         anyhow::ensure!(last == b'\n' && lines > 0, "the export was cut off: its last line has no end");
-        if let (Some(part), Some(path)) = (part, &self.out) {
-            std::fs::rename(part, path).with_context(unwritable)?;
+        if let Some(file) = file {
+            file.keep().with_context(unwritable)?;
             weave.out.note(&format!(
                 "{} entries in {shown}; verify them: weave audit verify --file {shown}",
                 lines - 1
             ))?;
         }
         Ok(Exit::Done)
+    }
+}
+
+/// Lines of JSON for a terminal: whole ones alone, so that no letter is cut, and nothing in them that it would obey.
+#[derive(Debug, Default)]
+struct Screen {
+    rest: Vec<u8>,
+}
+
+impl Screen {
+    /// The lines that end with this piece.
+    fn lines(&mut self, piece: &[u8]) -> String {
+        self.rest.extend_from_slice(piece);
+        let Some(end) = self.rest.iter().rposition(|byte| *byte == b'\n') else { return String::new() };
+        let rest = self.rest.split_off(end + 1);
+        let whole = std::mem::replace(&mut self.rest, rest);
+        plain::json(&String::from_utf8_lossy(&whole)).into_owned()
     }
 }
 
@@ -270,5 +284,19 @@ impl Proof {
         out.value(&proof)?;
         out.note(&format!("entry {} is in the tree of {} entries, if the proof verifies: weave audit verify --file ... --inclusion ...", self.seq, plain::line(&size)))?;
         Ok(Exit::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_gets_whole_lines_that_say_the_same_and_command_nothing() {
+        let line = "{\"prompt\":\"a\u{9b}2J \u{202e}ü\"}\n";
+        let mut screen = Screen::default();
+        let shown: String = line.as_bytes().chunks(1).map(|byte| screen.lines(byte)).collect();
+        assert_eq!(shown, "{\"prompt\":\"a\\u009b2J \\u202eü\"}\n");
+        assert_eq!(screen.lines(b"half"), "");
     }
 }

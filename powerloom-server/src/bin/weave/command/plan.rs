@@ -3,6 +3,7 @@
 use crate::api::call::Terms;
 use crate::failure::{Exit, Usage, fault};
 use crate::manifests::{Document, Given, Manifests};
+use crate::new_file::{NewFile, Readers};
 use crate::output::{Format, Output, plain};
 use crate::plan_text;
 use crate::weave::Weave;
@@ -11,6 +12,7 @@ use clap::Args;
 use powerloom_core::manifest::Plan;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Shows what the documents would change, and whom each change would ask
@@ -112,8 +114,12 @@ impl PlanCommand {
             self.show(weave, &plan, &digest)?;
         }
         if let Some(path) = &self.out {
-            std::fs::write(path, plan.save()?)
-                .with_context(|| format!("`{}` cannot be written", path.display()))?;
+            let text = plan.save()?;
+            let written = NewFile::create(path, Readers::Usual).and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.keep()
+            });
+            written.with_context(|| format!("`{}` cannot be written", path.display()))?;
             weave.out.note(&format!("kept in {}; its digest is {digest}", path.display()))?;
         }
         let has_changes = !plan.is_noop();
