@@ -113,6 +113,23 @@ async fn a_difference_is_shown_line_by_line() {
     assert!(diff.out.contains("-display_name: Python Lint\n+display_name: Python Lint 2\n"), "{}", diff.out);
 }
 
+/// What is announced is the OU that is meant, not only the organization.
+#[tokio::test]
+async fn the_ou_that_documents_are_about_is_named_before_anything_is_done() {
+    let bench = Bench::new().await;
+    let file = bench.write("a.yaml", AGENTS);
+    bench.weave(&["apply", &file, "--yes"]).expect(0);
+    let lint = "{kind: Skill, metadata: {name: python-lint, ou_path: /acme/engineering}, spec: {display_name: Lint}}";
+    let file = bench.write("b.yaml", lint);
+    let line = " · acme · /acme/engineering · as user:admin@acme.com";
+    for command in [["plan", "--out", "plan.json"].as_slice(), &["diff"], &["apply", "--dry-run"]] {
+        let told = bench.weave(&[command, &[file.as_str()]].concat()).expect(0);
+        assert!(told.err.contains(line), "{command:?}: {}", told.err);
+    }
+    let kept = bench.weave(&["apply", "plan.json", "--yes"]).expect(0);
+    assert!(kept.err.contains(line), "{}", kept.err);
+}
+
 /// Row P29.
 #[tokio::test]
 async fn an_export_applied_again_changes_nothing() {

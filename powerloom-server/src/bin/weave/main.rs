@@ -4,6 +4,7 @@ mod age;
 mod api;
 mod bootstrap;
 mod command;
+mod common_ou;
 mod context;
 mod failure;
 mod kinds;
@@ -172,6 +173,27 @@ async fn run(Cli { options, command }: Cli) -> anyhow::Result<Exit> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    /// Every command, option and argument below one that says nothing of itself.
+    fn mute(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        let path = format!("{path} {}", command.get_name());
+        if command.get_about().is_none_or(|about| about.to_string().trim().is_empty()) {
+            found.push(path.clone());
+        }
+        for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+            if argument.get_help().is_none_or(|help| help.to_string().trim().is_empty()) {
+                found.push(format!("{path}: {}", argument.get_id()));
+            }
+        }
+        command.get_subcommands().for_each(|below| mute(below, &path, found));
+    }
+
+    #[test]
+    fn every_command_and_every_option_of_it_is_explained() {
+        let mut found = Vec::new();
+        mute(&Cli::command(), "", &mut found);
+        assert!(found.is_empty(), "without a word of help: {found:#?}");
+    }
 
     #[test]
     fn the_command_line_contradicts_itself_nowhere() {

@@ -1,5 +1,6 @@
 //! `weave diff`: what documents say against what is there, line by line.
 
+use crate::common_ou::of_documents;
 use crate::failure::Exit;
 use crate::manifests::Manifests;
 use crate::output::ink::Ink;
@@ -36,7 +37,7 @@ impl Diff {
     /// What the documents or the server refuse.
     pub(crate) async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
         let documents = self.manifests.documents()?;
-        weave.announce(None).await?;
+        weave.announce(of_documents(&documents).as_deref()).await?;
         let plan = weave.plan(&self.manifests, &documents).await?.plan;
         let changed = plan.steps.iter().filter(|step| step.verb != Verb::Noop);
         if weave.out.is_for_people() {

@@ -96,7 +96,7 @@ impl PlanCommand {
     /// What the documents or the server refuse.
     pub(crate) async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
         let given = self.manifests.read()?;
-        weave.announce(None).await?;
+        weave.announce(given.common_ou().as_deref()).await?;
         let (plan, digest) = match given {
             Given::Documents(documents) => {
                 let planned = weave.plan(&self.manifests, &documents).await?;
