@@ -19,42 +19,34 @@ fn the_help_tells_how_to_begin_and_what_the_exit_codes_say() {
     assert!(told(&["version"]).expect(0).out.starts_with("weave "));
 }
 
+/// The commands below one, as its help lists them.
+fn below(help: &str) -> Vec<String> {
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let names = listed.take_while(|line| !line.is_empty()).filter(|line| {
+        // A line that goes on with a description begins further to the right.
+        line.strip_prefix("  ").is_some_and(|rest| !rest.starts_with(' '))
+    });
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+/// Asks a command and all below it for their help; how many there are.
+fn helped(command: &[&str]) -> usize {
+    let help = told(&[command, &["--help"]].concat()).expect(0);
+    let first = help.out.lines().next().unwrap();
+    assert!(first.chars().next().is_some_and(char::is_uppercase) && first.len() > 12, "{command:?}: {first}");
+    assert!(help.out.contains("Usage: weave") && help.err.is_empty(), "{command:?}: {help:?}");
+    told(&[command, &["-h"]].concat()).expect(0);
+    let below = below(&help.out);
+    1 + below.iter().map(|name| helped(&[command, &[name.as_str()]].concat())).sum::<usize>()
+}
+
 #[test]
-fn every_command_has_help_that_begins_with_a_sentence() {
-    let commands = [
-        "plan",
-        "apply",
-        "diff",
-        "export",
-        "get",
-        "describe",
-        "delete",
-        "invoke",
-        "sessions",
-        "skill",
-        "sync",
-        "approvals",
-        "audit",
-        "can-i",
-        "explain",
-        "who-can",
-        "what-can",
-        "token",
-        "login",
-        "context",
-        "doctor",
-        "schema",
-        "openapi",
-        "completion",
-    ];
-    for command in commands {
-        let help = told(&[command, "--help"]).expect(0);
-        let first = help.out.lines().next().unwrap();
-        assert!(
-            first.chars().next().is_some_and(char::is_uppercase) && first.len() > 20,
-            "{command}: {first}"
-        );
-        assert!(help.out.contains("Usage: weave"), "{command}");
+fn every_command_however_deep_has_help_that_begins_with_a_sentence() {
+    let found = helped(&[]);
+    assert!(found >= 55, "only {found} commands are found");
+    for command in [["serve"].as_slice(), &["bootstrap"], &["cma-emulator"], &["token", "mint"]] {
+        helped(command);
     }
 }
 
