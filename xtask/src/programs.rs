@@ -15,7 +15,11 @@ const PROGRAMS: [(&str, &str); 3] = [
 pub(crate) fn prepare() -> anyhow::Result<()> {
     for (program, purpose) in PROGRAMS {
         let there = || works(Command::new(program).arg("--version"));
-        if !there() && !(apt_install(program)? && there()) {
+        if there() {
+            continue;
+        }
+        apt_install(program)?;
+        if !there() {
             bail!("the tests need `{program}`, for {purpose}: install it");
         }
     }

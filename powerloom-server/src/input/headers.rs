@@ -96,7 +96,7 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
             return Ok(Self(None));
         }
         let tags = tags(&parts.headers, header::IF_MATCH);
-        if tags.iter().any(|tag| *tag == "*") {
+        if tags.contains(&"*") {
             return Ok(Self(None));
         }
         Ok(Self(Some(tags.into_iter().filter_map(version).max().unwrap_or(NO_VERSION))))

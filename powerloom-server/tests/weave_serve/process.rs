@@ -68,10 +68,6 @@ impl Running {
         Self { child, client, url, token, told, log, reading }
     }
 
-    pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
-    }
-
     pub async fn get(&self, path: &str) -> (u16, Value) {
         let request = self.client.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
         let response = request.send().await.unwrap();
