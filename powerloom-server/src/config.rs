@@ -60,7 +60,8 @@ impl Config {
         self
     }
 
-    /// Lets checkpoints of the audit chains be made and looked at.
+    /// Lets checkpoints of the audit chains be asked for and looked at; `Server` also makes them when they are due, of every
+    /// organization.
     #[must_use]
     pub fn checkpoints(mut self, checkpoints: Checkpoints) -> Self {
         self.checkpoints = Some(checkpoints);

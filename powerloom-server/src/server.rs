@@ -14,7 +14,6 @@ mod running;
 mod tls;
 
 pub use bounds::ServerBounds;
-pub use checkpoints::Checkpoints;
 pub use error::ServerError;
 pub use running::{RunningServer, Stopped};
 #[cfg(feature = "tls")]
@@ -67,7 +66,6 @@ pub struct Server {
     address: SocketAddr,
     reconciler: Option<ReconcilerLoop>,
     sessions: Option<SessionLoop>,
-    checkpoints: Option<Checkpoints>,
     bounds: ServerBounds,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
@@ -83,7 +81,6 @@ impl Server {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             reconciler: None,
             sessions: None,
-            checkpoints: None,
             bounds: ServerBounds::default(),
             #[cfg(feature = "tls")]
             tls: None,
@@ -115,12 +112,6 @@ impl Server {
         self
     }
 
-    /// Signs checkpoints of every organization's audit chain, also of those that are made later.
-    pub fn checkpoints(mut self, checkpoints: Checkpoints) -> Self {
-        self.checkpoints = Some(checkpoints);
-        self
-    }
-
     /// Other bounds of connections and of the end. Those of requests are in [`Config`].
     pub const fn bounds(mut self, bounds: ServerBounds) -> Self {
         self.bounds = bounds;
@@ -147,6 +138,7 @@ impl Server {
         let secure = self.tls.is_some();
         #[cfg(not(feature = "tls"))]
         let secure = false;
+        let checkpoints = self.config.checkpoints.clone();
         let talk = Talk::new(router(self.loom.clone(), self.config, stopping.clone()), &self.bounds);
         #[cfg(feature = "tls")]
         let talk = talk.over(self.tls.as_ref());
@@ -160,7 +152,7 @@ impl Server {
         if let Some(sessions) = self.sessions {
             loops.sessions(sessions);
         }
-        if let Some(checkpoints) = self.checkpoints {
+        if let Some(checkpoints) = checkpoints {
             loops.checkpoints(checkpoints, self.loom);
         }
         tracing::info!(%address, secure, loops = ?loops.names(), "listening");

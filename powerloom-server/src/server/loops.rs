@@ -1,6 +1,7 @@
 //! What runs beside the listener, and ends after it.
 
-use crate::server::checkpoints::Checkpoints;
+use crate::checkpoints::Checkpoints;
+use crate::server::checkpoints;
 use powerloom_core::control_plane::ControlPlane;
 use powerloom_core::reconcile::runner::ReconcilerLoop;
 use powerloom_core::session::session_loop::SessionLoop;
@@ -42,7 +43,7 @@ impl Loops {
     }
 
     pub(crate) fn checkpoints(&mut self, checkpoints: Checkpoints, loom: ControlPlane) {
-        self.spawn("checkpoints", checkpoints.run(loom, self.stop.clone()));
+        self.spawn("checkpoints", checkpoints::run(checkpoints, loom, self.stop.clone()));
     }
 
     fn spawn(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {

@@ -70,7 +70,11 @@ async fn a_request_is_rejected_or_taken_back() {
     let again = asked(&bench);
     assert_ne!(again, request);
     let unasked = bench.weave(&["approvals", "cancel", &again]).expect(2);
-    assert!(unasked.err.contains("as user:admin@acme.com") && unasked.err.contains("--yes"), "{}", unasked.err);
+    assert!(
+        unasked.err.contains("as user:admin@acme.com") && unasked.err.contains("--yes"),
+        "{}",
+        unasked.err
+    );
     let cancel = ["approvals", "cancel", &again, "--reason", "not needed", "--yes"];
     let cancelled = bench.weave(&cancel).expect(0);
     assert!(cancelled.out.contains("is cancelled"), "{}", cancelled.out);

@@ -3,8 +3,7 @@
 use crate::bench::{Bench, run, weave};
 use serde_json::Value;
 
-const SKILLS: &str =
-    "{kind: Skill, metadata: {name: a, ou_path: /acme}}\n---\n{kind: Skill, metadata: {name: b, ou_path: /acme}}\n";
+const SKILLS: &str = "{kind: Skill, metadata: {name: a, ou_path: /acme}}\n---\n{kind: Skill, metadata: {name: b, ou_path: /acme}}\n";
 
 #[tokio::test]
 async fn names_are_printed_of_a_dry_run_of_a_change_and_of_nothing_to_do() {
@@ -54,7 +53,8 @@ async fn what_has_a_flag_for_json_has_the_same_by_the_option() {
         command.current_dir(folder.path()).args(arguments);
         run(command, "").expect(0).out
     };
-    let bootstrap = ["bootstrap", "--store", "sqlite://loom.db", "--org", "acme", "--admin", "admin@acme.com"];
+    let bootstrap =
+        ["bootstrap", "--store", "sqlite://loom.db", "--org", "acme", "--admin", "admin@acme.com"];
     let made = told(&[bootstrap.as_slice(), &["--json"]].concat());
     assert_eq!(told(&[bootstrap.as_slice(), &["-o", "json"]].concat()), made);
     let made: Value = serde_json::from_str(&made).unwrap();

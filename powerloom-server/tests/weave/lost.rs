@@ -51,7 +51,11 @@ async fn a_new_token_is_alone_on_standard_output_and_works_until_it_is_revoked()
     list(token.to_owned()).await.unwrap().expect(0);
     let tokens = house.weave(&["token", "list", "-o", "name"]).await.expect(0);
     let unasked = house.weave(&["token", "revoke", tokens.out.trim()]).await.expect(2);
-    assert!(unasked.err.contains("as user:admin@acme.com") && unasked.err.contains("--yes"), "{}", unasked.err);
+    assert!(
+        unasked.err.contains("as user:admin@acme.com") && unasked.err.contains("--yes"),
+        "{}",
+        unasked.err
+    );
     list(token.to_owned()).await.unwrap().expect(0);
     house.weave(&["token", "revoke", tokens.out.trim(), "--yes"]).await.expect(0);
     list(token.to_owned()).await.unwrap().expect(1);

@@ -50,8 +50,14 @@ async fn a_session_can_be_waited_for_listed_shown_and_read_again() {
     let forms = async |form: &str| house.weave(&["sessions", "watch", id, "-o", form]).await.expect(0).out;
     let numbers = forms("name").await;
     let (json, yaml) = (forms("json").await, forms("yaml").await);
-    assert_eq!((json.lines().count(), yaml.matches("---\n").count()), (numbers.lines().count(), numbers.lines().count()));
-    assert!(json.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].is_string()), "{json}");
+    assert_eq!(
+        (json.lines().count(), yaml.matches("---\n").count()),
+        (numbers.lines().count(), numbers.lines().count())
+    );
+    assert!(
+        json.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].is_string()),
+        "{json}"
+    );
     assert!(numbers.starts_with("1\n2\n") && yaml.contains("type: agent.message\n"), "{numbers}{yaml}");
     let shown = house.weave(&["sessions", "show", id, "-o", "name"]).await.expect(0);
     assert_eq!(shown.out.trim_end(), id);

@@ -55,12 +55,16 @@ async fn a_certificate_of_ones_own_is_believed_where_its_file_is_named_and_kept_
     assert!(stranger.err.contains("cannot be reached"), "{}", stranger.err);
     let named = certificate.display().to_string();
     told(&nothing, &[token], &["--server", &url, "--ca-cert", &named, "get", "agents"]).await.expect(0);
-    told(&nothing, &[token, ("POWERLOOM_CA_CERT", &named)], &["--server", &url, "get", "agents"]).await.expect(0);
+    told(&nothing, &[token, ("POWERLOOM_CA_CERT", &named)], &["--server", &url, "get", "agents"])
+        .await
+        .expect(0);
     let printed = format!("printf %s {admin}");
     let login = ["login", "--server", &url, "--ca-cert", &named, "--token-command", &printed];
     told(&nothing, &[], &login).await.expect(0);
     told(&nothing, &[], &["get", "agents"]).await.expect(0);
-    let absent = told(&nothing, &[token], &["--server", &url, "--ca-cert", "absent.pem", "get", "agents"]).await.expect(1);
+    let absent = told(&nothing, &[token], &["--server", &url, "--ca-cert", "absent.pem", "get", "agents"])
+        .await
+        .expect(1);
     assert!(absent.err.contains("`absent.pem` cannot be read"), "{}", absent.err);
     server.shutdown().await;
 }
@@ -98,7 +102,9 @@ async fn a_token_that_travels_in_the_clear_is_warned_about() {
     let warned = |ran: &Ran| ran.err.contains("warning: the token travels in the clear to http://0.0.0.0:");
     let token = ("POWERLOOM_TOKEN", "t");
     assert!(warned(&told(&nothing, &[token], &["--server", &clear, "get", "agents"]).await.expect(1)));
-    assert!(warned(&told(&nothing, &[], &["login", "--server", &clear, "--token-command", "echo t"]).await.expect(1)));
+    assert!(warned(
+        &told(&nothing, &[], &["login", "--server", &clear, "--token-command", "echo t"]).await.expect(1)
+    ));
     for quiet in [
         told(&nothing, &[token], &["--server", &stub.url, "get", "agents"]).await.expect(1),
         told(&nothing, &[], &["--server", &clear, "get", "agents"]).await.expect(1),

@@ -71,7 +71,9 @@ async fn an_option_that_says_nothing_is_refused() {
     let bench = Bench::new().await;
     let file = bench.write("a.yaml", "{kind: Skill, metadata: {name: lint, ou_path: /acme}}");
     bench.weave(&["plan", &file, "--out", "plan.json"]).expect(0);
-    for option in [["--set", "s"].as_slice(), &["--strict"], &["--set", "s", "--prune"], &["--set", "s", "--take", "x"]] {
+    for option in
+        [["--set", "s"].as_slice(), &["--strict"], &["--set", "s", "--prune"], &["--set", "s", "--take", "x"]]
+    {
         for command in ["plan", "apply"] {
             let refused = bench.weave(&[&[command, "plan.json"], option].concat()).expect(2);
             assert!(refused.err.contains("is a saved plan"), "{option:?}: {}", refused.err);

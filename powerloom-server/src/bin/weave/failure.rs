@@ -219,8 +219,7 @@ pub(crate) fn report(error: &anyhow::Error, output: &crate::output::Output) -> E
     let exit = if let Some(refusal) = error.downcast_ref::<Refusal>() {
         if !output.is_for_people() {
             let Refusal { code, message, detail, .. } = refusal;
-            let envelope =
-                json!({ "error": { "code": code, "message": message, "detail": detail } });
+            let envelope = json!({ "error": { "code": code, "message": message, "detail": detail } });
             eprint_all(&format!("{}\n", plain::json(&envelope.to_string())));
             return refusal.exit();
         }

@@ -86,9 +86,10 @@ impl Manifests {
                 .map_err(|error| Usage(format!("{}: {error}", plain::line(&only.name))))?;
             if let Some(option) = self.of_documents() {
                 let name = plain::line(&only.name);
-                return Err(
-                    Usage(format!("`{name}` is a saved plan, which says all by itself: leave out {option}")).into()
-                );
+                return Err(Usage(format!(
+                    "`{name}` is a saved plan, which says all by itself: leave out {option}"
+                ))
+                .into());
             }
             return Ok(Given::Plan(Box::new(plan)));
         }

@@ -136,7 +136,8 @@ impl Options {
     /// A server that is named by its URL: the token of the environment is meant for it.
     fn by_url(&self, url: String) -> anyhow::Result<Target> {
         let context = File::read()?.of_server(&url, variable("POWERLOOM_CONTEXT").as_deref());
-        let ca_cert = self.ca_cert.clone().or_else(|| context.as_ref().and_then(|found| found.ca_cert.clone()));
+        let ca_cert =
+            self.ca_cert.clone().or_else(|| context.as_ref().and_then(|found| found.ca_cert.clone()));
         let token = match variable("POWERLOOM_TOKEN") {
             Some(token) => Token::Environment(Zeroizing::new(token)),
             None => context.map_or(Token::None, |context| Token::Context(Box::new(context))),
@@ -189,7 +190,9 @@ pub(crate) fn warn_in_the_clear(url: &str, out: Output) -> std::io::Result<()> {
         return Ok(());
     }
     let (word, url) = (out.err_ink.busy("warning:"), plain::line(url));
-    out.note(&format!("{word} the token travels in the clear to {url}: whoever is between can take it; use https"))
+    out.note(&format!(
+        "{word} the token travels in the clear to {url}: whoever is between can take it; use https"
+    ))
 }
 
 impl Token {

@@ -130,7 +130,9 @@ impl Output {
         if self.format != Format::Name {
             return Ok(false);
         }
-        self.text(&names.into_iter().fold(String::new(), |text, name| text + &plain::line(name.as_ref()) + "\n"))?;
+        self.text(
+            &names.into_iter().fold(String::new(), |text, name| text + &plain::line(name.as_ref()) + "\n"),
+        )?;
         Ok(true)
     }
 

@@ -61,15 +61,11 @@ pub(crate) struct Pending {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(
-        transport: &'a dyn Transport,
-        limit: Duration,
-        method: Method,
-        path: String,
-    ) -> Self {
+    pub(super) fn new(transport: &'a dyn Transport, limit: Duration, method: Method, path: String) -> Self {
         let repeatable = method == Method::GET;
         let (headers, body, limit) = (HeaderMap::new(), Bytes::new(), Some(limit));
-        let mut call = Self { transport, method, path, query: String::new(), headers, body, repeatable, limit };
+        let mut call =
+            Self { transport, method, path, query: String::new(), headers, body, repeatable, limit };
         call = call.header(REQUEST_ID, &uuid::Uuid::now_v7().to_string());
         call.header("accept", "application/json")
     }

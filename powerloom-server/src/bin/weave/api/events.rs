@@ -194,7 +194,9 @@ mod tests {
             let mut asked = self.0.lock().unwrap();
             asked.push(from);
             let event = |seq: usize, kind: &str| {
-                Ok(Bytes::from(format!("data: {{\"seq\":\"{seq}\",\"type\":\"{kind}\",\"payload\":{{}}}}\n\n")))
+                Ok(Bytes::from(format!(
+                    "data: {{\"seq\":\"{seq}\",\"type\":\"{kind}\",\"payload\":{{}}}}\n\n"
+                )))
             };
             let body = match asked.as_slice() {
                 [None] => stream::iter([event(1, "user.message")]).chain(stream::pending()).boxed(),

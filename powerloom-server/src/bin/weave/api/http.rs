@@ -29,8 +29,9 @@ impl Http {
         token: Option<Zeroizing<String>>,
         ca_cert: Option<&Path>,
     ) -> anyhow::Result<Self> {
-        let refused =
-            || Usage(format!("`{}` is no server: expected a URL such as `https://loom.acme.com`", shown(url)));
+        let refused = || {
+            Usage(format!("`{}` is no server: expected a URL such as `https://loom.acme.com`", shown(url)))
+        };
         let mut base: reqwest::Url = url.parse().map_err(|_| refused())?;
         let host = base.host_str().map(str::to_owned).filter(|_| matches!(base.scheme(), "http" | "https"));
         let mut host = host.ok_or_else(refused)?;

@@ -4,8 +4,8 @@ use crate::age::age;
 use crate::command::{approvals, sessions, sync, token};
 use crate::failure::{Exit, Usage};
 use crate::kinds::{KIND_HELP, Kind, known};
-use crate::output::{Format, plain};
 use crate::output::table::Table;
+use crate::output::{Format, plain};
 use crate::reference::{field, path_of};
 use crate::weave::Weave;
 use clap::Args;
@@ -116,7 +116,8 @@ impl Get {
             None => return Ok(()),
         };
         let kind = plain::line(&self.kind);
-        Err(Usage(format!("`weave get {kind}` knows no {option}; a command of its own may: `weave --help`")).into())
+        Err(Usage(format!("`weave get {kind}` knows no {option}; a command of its own may: `weave --help`"))
+            .into())
     }
 }
 

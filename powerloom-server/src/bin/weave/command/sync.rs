@@ -4,8 +4,8 @@ use crate::age::age;
 use crate::api::call::Terms;
 use crate::command::get::cell;
 use crate::failure::Exit;
-use crate::output::table::Table;
 use crate::output::Format;
+use crate::output::table::Table;
 use crate::reference::field;
 use crate::weave::Weave;
 use clap::{Args, Subcommand};
@@ -97,7 +97,10 @@ impl Status {
             ("", name) => name.to_owned(),
             (ou, name) => format!("{ou}/{name}"),
         };
-        if weave.out.names(items.iter().map(|item| format!("{}/{}", field(item, "kind"), field(item, "id"))))? {
+        if weave
+            .out
+            .names(items.iter().map(|item| format!("{}/{}", field(item, "kind"), field(item, "id"))))?
+        {
             return Ok(Exit::Done);
         }
         let wide = weave.out.format == Format::Wide;

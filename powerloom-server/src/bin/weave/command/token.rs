@@ -5,8 +5,8 @@ use crate::api::segment;
 use crate::command::get::cell;
 use crate::failure::{Exit, Usage};
 use crate::mint;
-use crate::output::table::Table;
 use crate::output::plain;
+use crate::output::table::Table;
 use crate::reference::field;
 use crate::weave::Weave;
 use clap::{Args, Subcommand};
@@ -204,7 +204,9 @@ impl Revoke {
         if let Some(pending) = answer.pending()? {
             return weave.waits(&pending);
         }
-        if !weave.out.value(&json!({ "id": self.id, "status": "revoked" }))? && !weave.out.names([&self.id])? {
+        if !weave.out.value(&json!({ "id": self.id, "status": "revoked" }))?
+            && !weave.out.names([&self.id])?
+        {
             weave.out.line(&format!("{} {}", weave.out.ink.good("revoked"), plain::line(&self.id)))?;
         }
         Ok(Exit::Done)

@@ -15,8 +15,8 @@ use powerloom_core::runtime::Runtime;
 use powerloom_core::token::external::ExternalTokens;
 use powerloom_runtime::cma::{CmaClient, CmaRuntime};
 use powerloom_runtime::emulator::{Emulator, RunningEmulator};
-use powerloom_server::server::{self, Tls};
-use powerloom_server::{Config, RunningServer, Server};
+use powerloom_server::server::Tls;
+use powerloom_server::{Checkpoints, Config, RunningServer, Server};
 use powerloom_store::anchor::FileAnchor;
 use powerloom_web::oidc::OidcKeys;
 use powerloom_web::webhook::{Webhook, WebhookNotifier, WebhookSecret};
@@ -60,10 +60,9 @@ impl House {
             _ => None,
         };
         let (runtime, emulator) = runtime(settings).await?;
-        let checkpoints = Checkpoints::open(settings)?;
         let mut config = config(&loom, &keys, settings).await?;
-        if let Some(checkpoints) = &checkpoints {
-            config = config.checkpoints(checkpoints.asked.clone());
+        if let Some(checkpoints) = checkpoints(settings)? {
+            config = config.checkpoints(checkpoints);
         }
         let mut server = Server::new(loom.clone(), config).bounds(settings.bounds.of_server());
         if let Some(listen) = settings.listen {
@@ -74,9 +73,6 @@ impl House {
         }
         if let Some(tls) = &tls {
             server = server.tls(tls.clone());
-        }
-        if let Some(checkpoints) = checkpoints {
-            server = server.checkpoints(checkpoints.due);
         }
         let server = server.start().await?;
         match &made {
@@ -188,27 +184,15 @@ fn notifier(settings: &Settings) -> anyhow::Result<Option<Arc<dyn ApprovalNotifi
 }
 
 /// Checkpoints, of one key and for one folder.
-struct Checkpoints {
-    /// Those that are made when they are due.
-    due: server::Checkpoints,
-    /// Those that somebody asks for.
-    asked: powerloom_server::Checkpoints,
-}
-
-impl Checkpoints {
-    fn open(settings: &Settings) -> anyhow::Result<Option<Self>> {
-        let said = &settings.checkpoints;
-        let (Some(key), Some(folder)) = (&said.key, &said.folder) else { return Ok(None) };
-        let signer = Ed25519Signer::open(said.name.as_deref().unwrap_or("powerloom"), key, &SystemEntropy)?;
-        tracing::info!(key = %signer.key(), folder = %folder.display(), "checkpoints are signed by this key");
-        let (signer, anchor) = (Arc::new(signer), Arc::new(FileAnchor::new(folder)));
-        let mut due = server::Checkpoints::new(Arc::clone(&signer) as _, Arc::clone(&anchor) as _);
-        let mut asked = powerloom_server::Checkpoints::new(signer, anchor)?;
-        for text in &said.earlier_keys {
-            let key: NoteKey = text.parse().with_context(|| "`checkpoints.earlier_keys`")?;
-            due = due.earlier_key(TrustedKey::new(key.clone()));
-            asked = asked.earlier_key(TrustedKey::new(key));
-        }
-        Ok(Some(Self { due, asked }))
+fn checkpoints(settings: &Settings) -> anyhow::Result<Option<Checkpoints>> {
+    let said = &settings.checkpoints;
+    let (Some(key), Some(folder)) = (&said.key, &said.folder) else { return Ok(None) };
+    let signer = Ed25519Signer::open(said.name.as_deref().unwrap_or("powerloom"), key, &SystemEntropy)?;
+    tracing::info!(key = %signer.key(), folder = %folder.display(), "checkpoints are signed by this key");
+    let mut checkpoints = Checkpoints::new(Arc::new(signer), Arc::new(FileAnchor::new(folder)))?;
+    for text in &said.earlier_keys {
+        let key: NoteKey = text.parse().with_context(|| "`checkpoints.earlier_keys`")?;
+        checkpoints = checkpoints.earlier_key(TrustedKey::new(key));
     }
+    Ok(Some(checkpoints))
 }
