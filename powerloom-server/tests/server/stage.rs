@@ -58,7 +58,7 @@ impl Stage {
         token.unwrap().reveal().to_owned()
     }
 
-    fn tokens(&self, loom: &ControlPlane) -> TokenService {
+    pub fn tokens(&self, loom: &ControlPlane) -> TokenService {
         let options = TokenOptions::new("https://loom.acme.com", "https://loom.acme.com");
         TokenService::new(loom, Arc::clone(&self.signing) as _, options).unwrap()
     }
