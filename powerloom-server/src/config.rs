@@ -16,7 +16,8 @@ pub struct Config {
     pub external: Option<ExternalTokens>,
     /// The bounds.
     pub bounds: Bounds,
-    /// Web pages of these origins may call: none unless said otherwise (CORS).
+    /// Web pages of these origins may call (CORS), and open a session's stream: none unless said otherwise. Pages of the server's
+    /// own host need not be listed, unless what stands before it gives it another `Host` than the browser asked for.
     pub cors_origins: Vec<String>,
     /// Whether a session's stream may also be watched, read-only and by any number, with a bearer instead of a ticket. Off
     /// unless said otherwise; it needs `session:stream`.

@@ -37,6 +37,14 @@ pub(crate) enum Failure {
     /// A stream of a session, but no handshake of a WebSocket.
     #[error("this is a WebSocket (RFC 6455, version 13): ask with its handshake")]
     UpgradeRequired,
+    /// A page of another site asks for a stream.
+    #[error(
+        "a page of `{origin}` may not open this: expected a page of this server, or of one of its `cors_origins`"
+    )]
+    Origin {
+        /// Whose page it is.
+        origin: String,
+    },
     /// The body is of a kind this route does not read.
     #[error("`content-type` is `{found}`, which is not allowed: expected {allowed}")]
     MediaType {
@@ -119,6 +127,7 @@ impl Failure {
             Self::Manifest(_) => (StatusCode::UNPROCESSABLE_ENTITY, "manifest"),
             Self::NoBearer | Self::NoTicket => (StatusCode::UNAUTHORIZED, ErrorKind::Unauthenticated.code()),
             Self::UpgradeRequired => (StatusCode::UPGRADE_REQUIRED, "upgrade_required"),
+            Self::Origin { .. } => (StatusCode::FORBIDDEN, "origin_not_allowed"),
             Self::Checkpoint(error) => {
                 // A key or a name that does not fit is the installation's fault, not the caller's.
                 let kind = Some(error.kind()).filter(|kind| *kind != ErrorKind::Invalid);
@@ -143,6 +152,10 @@ impl Failure {
             Self::Manifest(errors) => json!(errors),
             Self::MediaType { found, allowed } => {
                 json!({ "field": "content-type", "value": found, "allowed": allowed })
+            }
+            Self::Origin { origin } => {
+                let allowed = "this server's own, or one of its `cors_origins`";
+                json!({ "field": "origin", "value": origin, "allowed": allowed })
             }
             Self::TooLong { most } => json!({ "max_bytes": most }),
             Self::RateLimited { wait } => json!({ "retry_after_ms": millis(*wait) }),

@@ -59,11 +59,14 @@ fn cors(origins: &[String]) -> CorsLayer {
         .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER, REQUEST_ID])
 }
 
-/// An origin as browsers send it. A wildcard is none: whoever wants one lists the pages that may call.
-fn origin_of(text: &str) -> Option<HeaderValue> {
+/// Whether this is an origin as browsers send it. A wildcard is none: whoever wants one lists the pages that may call.
+pub(crate) fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let good = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', ',', ' ', '@']));
-    let value = good.then(|| HeaderValue::from_str(text).ok()).flatten();
+    host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', ',', ' ', '@']))
+}
+
+fn origin_of(text: &str) -> Option<HeaderValue> {
+    let value = is_origin(text).then(|| HeaderValue::from_str(text).ok()).flatten();
     if value.is_none() {
         tracing::error!(
             origin = text,

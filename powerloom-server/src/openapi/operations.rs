@@ -44,8 +44,10 @@ pub(crate) fn complete(operation: &mut Value, anonymous: bool) {
             }
         }
         // Described without a body: it has that of every refusal.
-        if let Some(upgrade) = responses.get_mut("426").and_then(Value::as_object_mut) {
-            upgrade.insert("content".into(), reference("ErrorEnvelope"));
+        for (_, refusal) in responses.iter_mut().filter(|(status, _)| status.starts_with('4')) {
+            if let Some(refusal) = refusal.as_object_mut() {
+                refusal.entry("content").or_insert_with(|| reference("ErrorEnvelope"));
+            }
         }
     }
     if let Some(body) = operation.get_mut("requestBody").and_then(Value::as_object_mut) {

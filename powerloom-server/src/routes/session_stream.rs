@@ -5,12 +5,13 @@ use crate::authenticate::{By, bearer, identify};
 use crate::failure::Failure;
 use crate::input::{At, Params};
 use crate::stream::frame::Frame;
+use crate::stream::handshake::{check_key, check_origin};
 use crate::stream::websocket::{Opening, upgrade};
 use axum::Json;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use powerloom_core::clock::Timestamp;
@@ -80,9 +81,13 @@ struct From {
 ///
 /// Each message is a frame `{"seq", "type", "payload"}`; the last is `powerloom.session_ended`, or, of a session that had settled
 /// before, `powerloom.session_already_ended`. One client streams a session at a time. It is told why it is closed only after the
-/// upgrade: 1000, the session has ended; 1001, the server stops; 1009, a message of more than 4 KiB; 4401, the ticket is not
-/// good, for whatever reason; 4408, the client was too slow, or did not answer a ping; 4409, another client has the stream (the
-/// ticket stays good). Where it can go on, the reason says `after=<seq>`: get another ticket, anywhere.
+/// upgrade: 1000, the session has ended; 1001, the server stops; 1002, the client breaks the protocol; 1007, it sent a text that
+/// is not UTF-8; 1008, the log does not reach to `after`; 1009, a message of more than 4 KiB; 1011, the store cannot be asked;
+/// 4401, the ticket is not good, for whatever reason; 4408, the client was too slow, or did not answer a ping; 4409, another
+/// client has the stream (the ticket stays good). Where it can go on, the reason says `after=<seq>`: get another ticket, anywhere.
+///
+/// A page of another site is refused before the upgrade, and its ticket stays good: an `Origin` must be the server's own host or
+/// one of its `cors_origins`. Who is no browser sends none.
 ///
 /// Where the server lets sessions be watched, a bearer with `session:stream` opens it too, instead of a ticket, for any number
 /// at once; what is wrong with a bearer is said before the upgrade.
@@ -90,15 +95,19 @@ struct From {
     params(("id" = SessionId, Path, description = "The session."), From), security(("ticket" = []), ("bearer" = [])),
     responses(
         (status = 101, description = "A WebSocket, whose messages are frames.", body = Frame<'static>),
+        (status = 403, description = "A page of another site asks, or the bearer may not."),
         (status = 426, description = "This is no WebSocket handshake.")))]
 async fn stream(
     State(app): State<App>,
     At(id): At<SessionId>,
     Params(from): Params<From>,
+    uri: Uri,
     headers: HeaderMap,
     socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Failure> {
     let socket = socket.map_err(no_handshake)?;
+    check_key(&headers)?;
+    check_origin(&headers, &uri, &app.config.cors_origins)?;
     let after = from.after.unwrap_or(EventSeq::START);
     let opening = match from.ticket {
         // Without anything it is refused as with a wrong ticket.

@@ -27,6 +27,8 @@ pub(crate) enum End {
     TooLong,
     /// The client does not speak the protocol.
     Misspoken,
+    /// The client sent a text that is none.
+    NoText,
     /// The store cannot be asked.
     Failed,
     /// The client has gone, with or without a word.
@@ -41,6 +43,7 @@ impl End {
             Self::Over => (1000, "ended", false),
             Self::Stopping => (1001, "stopping", true),
             Self::Misspoken => (1002, "protocol", false),
+            Self::NoText => (1007, "not_utf8", false),
             Self::Beyond => (1008, "after: the log does not reach there", false),
             Self::TooLong => (1009, "too_long", true),
             Self::Failed => (1011, "unavailable", true),
@@ -58,7 +61,8 @@ impl End {
         match error.into_inner().downcast_ref::<WireError>() {
             Some(WireError::Capacity(_)) => Self::TooLong,
             Some(WireError::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => Self::Gone,
-            Some(WireError::Protocol(_) | WireError::Utf8(_)) => Self::Misspoken,
+            Some(WireError::Protocol(_)) => Self::Misspoken,
+            Some(WireError::Utf8(_)) => Self::NoText,
             _ => Self::Gone,
         }
     }

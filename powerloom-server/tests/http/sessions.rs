@@ -1,13 +1,17 @@
 //! Sessions over REST, WebSocket and server-sent events (rows P69–P95).
 
-mod client;
+pub(crate) mod client;
 mod cuts;
+mod frames;
+mod handshake;
 mod invoke;
 mod life;
 mod pages;
+mod secrecy;
 mod slow;
 mod sse;
-mod stage;
+pub(crate) mod stage;
 mod stream;
 mod ticket;
 mod viewers;
+mod wire;

@@ -50,7 +50,11 @@ impl Stage {
 
     async fn at(clock: Arc<dyn Clock>, change: impl FnOnce(Config) -> Config) -> Self {
         let store = powerloom_store::open("memory:").await.unwrap();
-        let loom = ControlPlane::builder(store).clock(clock).build();
+        Self::over(ControlPlane::builder(store).clock(clock).build(), change).await
+    }
+
+    /// Over this control plane.
+    pub(crate) async fn over(loom: ControlPlane, change: impl FnOnce(Config) -> Config) -> Self {
         let world = World::over(loom, change).await;
         let runtime = Arc::new(PuppetRuntime::default());
         let mut stage = Self { world, runtime, agent: String::new(), pumps: CancellationToken::new() };
