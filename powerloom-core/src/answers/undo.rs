@@ -8,6 +8,7 @@ use crate::audit::{AuditDecision, AuditEntry, Change};
 use crate::authz::AuthzSnapshot;
 use crate::authz_cache::authz_data;
 use crate::clock::Timestamp;
+use crate::door::marks::TOLD_AS;
 use crate::error::{Conflict, Error, Result};
 use crate::id::{OrgId, ResourceId};
 use crate::record::{KindName, Record, RecordRow, ResourceKey, Schema, Stage};
@@ -160,13 +161,15 @@ fn put_back(catalogue: &Catalogue, entry: &AuditEntry, row: &mut RecordRow, chan
     let after = change.after.as_object().unwrap_or(&empty);
     let decides = deciding_fields(catalogue, row)?;
     let spec = row.spec.as_object_mut().ok_or_else(|| differs(entry, "cannot be read"))?;
-    for (name, value) in after {
+    // What stands beside the spec decides nothing: it stays as it is.
+    let of_spec = |(name, _): &(&String, &Value)| !TOLD_AS.contains(&name.as_str());
+    for (name, value) in after.iter().filter(of_spec) {
         let present = spec.get(name).unwrap_or(&Value::Null);
         if decides(name) && present != value {
             return Err(differs(entry, "is not what it was made"));
         }
     }
-    for (name, value) in before {
+    for (name, value) in before.iter().filter(of_spec) {
         if value.is_null() {
             spec.remove(name);
         } else {

@@ -70,14 +70,19 @@ impl Marks {
     }
 }
 
+/// What the audit row calls them, among the fields of the spec.
+pub(crate) const TOLD_AS: [&str; 2] = [LABELS, MANAGED];
+const LABELS: &str = "labels";
+const MANAGED: &str = "managed";
+
 /// What the audit row says of them, beside the fields of the spec: of the managed fields the names.
 pub(crate) fn tell(before: Option<&Metadata>, after: &Metadata, change: &mut Change) {
     let names = |meta: &Metadata| meta.managed.keys().cloned().collect::<Vec<_>>();
     let none = Labels::default();
     let (labels, managed) = before.map_or((&none, Vec::new()), |meta| (&meta.labels, names(meta)));
     for (key, old, new) in [
-        ("labels", serde_json::to_value(labels), serde_json::to_value(&after.labels)),
-        ("managed", serde_json::to_value(&managed), serde_json::to_value(names(after))),
+        (LABELS, serde_json::to_value(labels), serde_json::to_value(&after.labels)),
+        (MANAGED, serde_json::to_value(&managed), serde_json::to_value(names(after))),
     ] {
         if let (Ok(old), Ok(new)) = (old, new)
             && old != new

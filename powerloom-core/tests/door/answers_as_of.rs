@@ -6,9 +6,10 @@ use powerloom_core::audit::{AuditDecision, AuditDraft, Change};
 use powerloom_core::authz::{AuthzSnapshot, Resolution};
 use powerloom_core::clock::Timestamp;
 use powerloom_core::control_plane::ControlPlane;
-use powerloom_core::door::mutation::Action;
+use powerloom_core::door::mutation::{Action, Mutation};
 use powerloom_core::error::{Error, Result};
 use powerloom_core::id::ResourceId;
+use powerloom_core::labels::Labels;
 use powerloom_core::permission::Permission;
 use powerloom_core::principal::{Principal, PrincipalRef};
 use powerloom_core::record::{RecordRow, ResourceKey, Stage};
@@ -288,6 +289,38 @@ async fn an_earlier_decision_names_who_had_given_it() {
     for beyond in [0, head(&w).await + 1] {
         assert!(matches!(answers.as_of(beyond).await, Err(Error::NotFound { .. })));
     }
+}
+
+/// What a record says beside its spec decides nothing, and does not stand in the way of what was before.
+#[tokio::test]
+async fn labels_and_managed_fields_do_not_stand_in_the_way() {
+    let w = world().await;
+    let first = head(&w).await;
+    let (ada, _) = w.user(w.root(), "ada@acme.com").await;
+    let role = w.create("Role", w.root(), "reader", json!({ "permissions": ["agent:read"] })).await;
+    let bot = w.create("Agent", w.root(), "bot", w.agent_spec()).await;
+    w.bind(format!("user:{ada}"), &format!("role:{}", role.meta.id), w.root()).await;
+    let user = w.row(&ResourceKey { kind: kind("User"), id: ada }).await;
+    let root = w.row(&ResourceKey { kind: kind("OU"), id: w.root() }).await;
+    for row in [role, bot, user, root] {
+        for (team, field) in [("search", "display_name"), ("ads", "description")] {
+            let known = w.cp.catalogue().kind(&row.kind).unwrap().fields().iter().any(|it| it.spec == field);
+            let update = Action::Update { target: row.key(), expect: None, patch: serde_json::Map::new() };
+            let update = Mutation {
+                labels: Some(Labels::default().with("team", team).unwrap()),
+                managed: known.then(|| [field.to_owned()].into()),
+                ..update.into()
+            };
+            w.cp.submit(&w.admin, update).await.unwrap();
+        }
+    }
+    let answers = w.cp.answers(&w.admin);
+    for seq in first..=head(&w).await {
+        answers.as_of(seq).await.unwrap();
+    }
+    let who = Principal::User(ada);
+    let history = answers.history_of(&who, Permission::AGENT_READ, w.root(), first).await.unwrap();
+    assert_eq!(history.intervals.len(), 2, "{history:?}");
 }
 
 /// The chain itself is not for everybody, and neither are the bindings.
