@@ -46,6 +46,8 @@ impl Approvals<'_> {
     /// and a reason; a review is opened. A change of a record is made only if the record is as it was when the change was
     /// asked for. A plan is refused, its steps are applied one by one, and so is a review, whose change is made already.
     ///
+    /// Who may not read the request is refused, and the attempt is on the chain, as every refused one.
+    ///
     /// The change and the taking back are two commits. A vote that decides the request between them is not undone.
     ///
     /// # Errors
@@ -110,7 +112,13 @@ impl Approvals<'_> {
         request: ApprovalId,
         options: &SubmitOptions,
     ) -> Result<BrokenGlass> {
-        let record = self.get(request).await?;
+        let record = self.stored(request).await?;
+        if let Err(error) = self.require_read(&record).await {
+            if let Error::Denied(decision) = &error {
+                self.loom.plane.audit_refused_request(self.caller, &record, "break_glass", decision).await?;
+            }
+            return Err(error);
+        }
         if record.spec.purpose != Purpose::Change {
             let allowed =
                 "a request for one change: a plan is applied step by step, a review judges what was done";

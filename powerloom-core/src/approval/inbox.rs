@@ -149,16 +149,22 @@ impl Approvals<'_> {
     /// # Errors
     /// `not_found`, `denied`.
     pub async fn get(&self, request: ApprovalId) -> Result<Record<ApprovalRequest>> {
-        let row = self
-            .loom
-            .plane
-            .row(self.caller.org, &ResourceKey::of::<ApprovalRequest>(request.record()))
-            .await?;
-        let record = Record::<ApprovalRequest>::read(&row)?;
-        if !self.asked(&record) && !self.may_decide(&record).await? {
-            self.loom.require(self.caller, Permission::APPROVAL_READ, row.meta.ou).await?;
-        }
+        let record = self.stored(request).await?;
+        self.require_read(&record).await?;
         Ok(record)
+    }
+
+    /// The request, whether or not the caller may read it.
+    pub(crate) async fn stored(&self, request: ApprovalId) -> Result<Record<ApprovalRequest>> {
+        let key = ResourceKey::of::<ApprovalRequest>(request.record());
+        Ok(Record::<ApprovalRequest>::read(&self.loom.plane.row(self.caller.org, &key).await?)?)
+    }
+
+    pub(crate) async fn require_read(&self, record: &Record<ApprovalRequest>) -> Result<()> {
+        if self.asked(record) || self.may_decide(record).await? {
+            return Ok(());
+        }
+        self.loom.require(self.caller, Permission::APPROVAL_READ, record.meta.ou).await
     }
 
     /// The change itself, exactly as it would be made. Of a plan: see [`plan`](Self::plan).

@@ -1,7 +1,8 @@
 //! The way of a change: validate → authorize → idempotency → gate → commit (architecture 3).
 
+use crate::approval::ApprovalRequest;
 use crate::audit::{AuditDecision, AuditDraft, AuditHead, Change, SALT_LEN};
-use crate::authz::{AuthzSnapshot, Resolution};
+use crate::authz::{AuthzSnapshot, Decision, Resolution};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::door::caller::Caller;
@@ -15,7 +16,7 @@ use crate::door::work::{AuthzEffect, Draft, Halt, Step, Subject, Work};
 use crate::error::{Conflict, Error, Result};
 use crate::invalid::Invalid;
 use crate::plane::Plane;
-use crate::record::KindName;
+use crate::record::{KindName, Record};
 use crate::store::{AuditWrite, Commit, Committed, IdempotencyRow, Precondition, Refused, StoreError, Write};
 use serde_json::json;
 use std::sync::Arc;
@@ -52,7 +53,7 @@ impl Plane {
         };
         for _ in 0..self.limits.attempts {
             let now = self.now();
-            let mut work = self.work(caller, mutation, now).await?;
+            let mut work = self.work(caller, mutation.action.word(), now).await?;
             work.idempotency.clone_from(&idempotency);
             let answer = match pass(&mut work, mutation).await {
                 Ok(draft) => self.settle(&work, mutation, draft, options).await,
@@ -81,8 +82,7 @@ impl Plane {
                     if unknown && self.catch_up(caller.org, now).await? {
                         continue;
                     }
-                    let detail = serde_json::to_value(&decision).unwrap_or_default();
-                    self.audit_denial(&work, json!({ "decision": detail })).await?;
+                    self.audit_decision(&work, &decision).await?;
                     return Err(Error::Denied(decision));
                 }
                 Err(Halt::Error(Error::Ineligible(why))) => {
@@ -112,7 +112,7 @@ impl Plane {
     }
 
     /// A pass that knows nothing yet.
-    async fn work<'a>(&'a self, caller: &'a Caller, mutation: &Mutation, now: Timestamp) -> Result<Work<'a>> {
+    async fn work<'a>(&'a self, caller: &'a Caller, word: &str, now: Timestamp) -> Result<Work<'a>> {
         let (snapshot, policies) =
             self.authz.rules(self.store.as_ref(), caller.org, now, self.limits.authz_staleness).await?;
         Ok(Work {
@@ -125,7 +125,7 @@ impl Plane {
             subject: Subject {
                 kind: KindName::known("Unknown"),
                 id: String::new(),
-                verb: mutation.action.word().to_owned(),
+                verb: word.to_owned(),
                 ous: Vec::new(),
             },
             idempotency: None,
@@ -143,7 +143,7 @@ impl Plane {
     ) -> Result<(Work<'a>, Draft)> {
         for _ in 0..self.limits.attempts {
             let now = self.now();
-            let mut work = self.work(caller, mutation, now).await?;
+            let mut work = self.work(caller, mutation.action.word(), now).await?;
             match pass(&mut work, mutation).await {
                 Ok(draft) => return Ok((work, draft)),
                 Err(Halt::Error(error)) => return Err(error),
@@ -300,6 +300,24 @@ impl Plane {
             }
         }
         Err(Conflict::Busy.into())
+    }
+
+    /// Keeps an attempt on a request by somebody who may not even read it: they came too short of the change to be judged by it.
+    pub(crate) async fn audit_refused_request(
+        &self,
+        caller: &Caller,
+        request: &Record<ApprovalRequest>,
+        word: &str,
+        decision: &Decision,
+    ) -> Result<()> {
+        let mut work = self.work(caller, word, self.now()).await?;
+        work.about_request(request, word);
+        self.audit_decision(&work, decision).await
+    }
+
+    async fn audit_decision(&self, work: &Work<'_>, decision: &Decision) -> Result<()> {
+        let detail = serde_json::to_value(decision).unwrap_or_default();
+        self.audit_denial(work, json!({ "decision": detail })).await
     }
 
     /// Refused attempts are on the chain too (sem. 2.9).

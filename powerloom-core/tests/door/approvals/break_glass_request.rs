@@ -70,7 +70,15 @@ async fn it_needs_what_breaking_the_glass_needs() {
     let answer = smash(&g, &g.ada, request).await.map(|broken| broken.outcome);
     assert!(denied(answer).contains("approval:break_glass"));
     let (_, nobody) = g.w.user(g.w.root(), "nobody@acme.com").await;
+    let before = g.w.trail().await.len();
     assert_eq!(code(smash(&g, &nobody, request).await), "denied", "who may not read it learns nothing");
+    let tried: Vec<_> = g.w.trail().await.split_off(before);
+    assert_eq!(tried.len(), 1);
+    assert_eq!(
+        (tried[0].0.as_str(), tried[0].1.as_str(), tried[0].2.as_str()),
+        ("user:nobody@acme.com", "approval.break_glass", "deny"),
+        "and the trail says that they tried"
+    );
     let session: SessionId = "00000000-0000-7000-8000-000000000009".parse().unwrap();
     // Not even what the session asked for itself, though it may read that.
     let delegated = g.w.admin.clone().delegated(session, PermissionSet::ALL);
