@@ -134,7 +134,9 @@ impl FromStr for ResourcePath {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let refused =
             || Invalid::new("path", text, "`<ou_path>/<name>` such as `/acme/engineering/code-reviewer`");
-        let (ou, name) = text.rsplit_once('/').filter(|(ou, _)| !ou.is_empty()).ok_or_else(refused)?;
+        // An OU's path may end with `/`; here that would be one too many.
+        let is_ou = |ou: &str| !ou.is_empty() && !ou.ends_with('/');
+        let (ou, name) = text.rsplit_once('/').filter(|(ou, _)| is_ou(ou)).ok_or_else(refused)?;
         Ok(Self { ou: ou.parse().map_err(|_| refused())?, name: name.parse().map_err(|_| refused())? })
     }
 }
@@ -198,7 +200,8 @@ mod tests {
     fn a_resource_path_is_the_ou_path_and_the_name() {
         let path: ResourcePath = "/acme/engineering/platform/pg-writer".parse().unwrap();
         assert_eq!((path.ou.as_str(), path.name.as_str()), ("/acme/engineering/platform", "pg-writer"));
-        assert!("/acme".parse::<ResourcePath>().is_err());
-        assert!("pg-writer".parse::<ResourcePath>().is_err());
+        for bad in ["/acme", "pg-writer", "/acme//pg-writer", "//pg-writer", "/acme/pg-writer/"] {
+            assert!(bad.parse::<ResourcePath>().is_err(), "{bad}");
+        }
     }
 }

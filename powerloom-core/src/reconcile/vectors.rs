@@ -294,3 +294,29 @@ fn a_removed_row_is_archiving_then_archived_and_wanted_again_it_is_made_anew() {
     assert!(wanted.settle(fence, SyncOutcome::Removed, after(3), &Backoff::default()));
     assert_eq!((wanted.remote.clone(), wanted.is_due(after(3))), (None, true));
 }
+
+/// Whoever adds a status adds its word to the list: faces read it in lists and describe it by them.
+#[test]
+fn every_status_has_its_word_in_the_list() {
+    let (until, text) = (NOW, String::new());
+    let every = [
+        SyncStatus::Pending,
+        SyncStatus::Dirty,
+        SyncStatus::Syncing,
+        SyncStatus::Synced,
+        SyncStatus::BackingOff { until },
+        SyncStatus::Parked { reason: text.clone() },
+        SyncStatus::Blocked { on: text },
+        SyncStatus::Archiving,
+        SyncStatus::Archived,
+    ];
+    let words: Vec<&str> = every.iter().map(SyncStatus::word).collect();
+    assert_eq!(words, SyncStatus::WORDS);
+    // As they are written.
+    for status in every {
+        assert_eq!(json!(status)["status"], status.word());
+    }
+    let refused = serde_json::from_str::<SyncStatus>(r#"{"status":"?"}"#).unwrap_err().to_string();
+    let (_, known) = refused.split_once("expected one of ").unwrap();
+    assert_eq!(known.matches('`').count() / 2, SyncStatus::WORDS.len(), "{known}");
+}

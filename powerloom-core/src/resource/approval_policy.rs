@@ -284,7 +284,8 @@ pub(crate) fn check_match(value: &Value) -> Result<(), Invalid> {
     let Value::Object(fields) = value else { return Err(Invalid::hidden("", "a JSON object")) };
     for (name, value) in fields {
         match name.as_str() {
-            _ if value.is_null() => Ok(()),
+            // As good as absent; a field nobody knows is refused whatever it holds.
+            "resource_kinds" | "actions" | "ou_depth" | "condition" if value.is_null() => Ok(()),
             "resource_kinds" => each_text(value, MAX_KINDS, |text| text.parse::<KindName>().map(drop)),
             "actions" => each_text(value, Action::WORDS.len(), check_action),
             "ou_depth" => match value.as_str() {
@@ -393,6 +394,7 @@ mod tests {
             (json!({ "approvers": ["role:OrgAdmin"] }), "spec.match"),
             (with("match", json!([])), "spec.match"),
             (with("match", json!({ "kinds": [] })), "spec.match.kinds"),
+            (with("match", json!({ "kinds": null })), "spec.match.kinds"),
             (with("match", json!({ "resource_kinds": "Agent" })), "spec.match.resource_kinds"),
             (with("match", json!({ "resource_kinds": ["Agent", "agent"] })), "spec.match.resource_kinds[1]"),
             (with("match", json!({ "resource_kinds": vec!["Agent"; 65] })), "spec.match.resource_kinds"),

@@ -157,6 +157,11 @@ pub(crate) const MAX_URL: usize = 2048;
 /// An absolute http(s) URL of at most 2048 characters, without user or password.
 fn check_url(field: &str, text: &str) -> Result<(), Invalid> {
     let allowed = "an absolute `http` or `https` URL of at most 2048 characters, without user and password";
+    // The parser drops tabs and line breaks, and trims spaces: what is kept would be another URL than what is called.
+    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        let allowed = "an absolute `http` or `https` URL without spaces, line breaks and control characters";
+        return Err(Invalid::hidden(field, allowed));
+    }
     match url::Url::parse(text) {
         Ok(url)
             if matches!(url.scheme(), "http" | "https")
@@ -172,5 +177,28 @@ fn check_url(field: &str, text: &str) -> Result<(), Invalid> {
             Err(Invalid::hidden(field, allowed))
         }
         _ => Err(Invalid::new(field, text, allowed)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_url;
+
+    #[test]
+    fn a_url_is_refused_that_would_be_called_otherwise_than_it_is_written() {
+        assert_eq!(check_url("url", "https://pg.acme.com/mcp?a=%20b"), Ok(()));
+        for bad in [
+            "https://pg.acme.com/m\tcp",
+            "https://pg.ac\nme.com/mcp",
+            "https://pg.acme.com/mcp\r\n",
+            " https://pg.acme.com/mcp",
+            "https://pg.acme.com/m cp",
+            "https://pg.acme.com/m\u{a0}cp",
+            "https://pg.acme.com/m\u{7}cp",
+            "https://ada:hush@pg.acme.com/mcp",
+            "ftp://pg.acme.com",
+        ] {
+            assert!(check_url("url", bad).is_err(), "{bad:?}");
+        }
     }
 }

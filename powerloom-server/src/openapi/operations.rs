@@ -2,6 +2,7 @@
 
 use crate::input::{IfMatchHeader, TermsHeaders};
 use crate::resource::wire::Collection;
+use powerloom_core::reconcile::state::SyncStatus;
 use serde_json::{Map, Value, json};
 use utoipa::IntoParams;
 use utoipa::openapi::path::Parameter;
@@ -114,9 +115,7 @@ pub(crate) fn shared_schemas() -> Map<String, Value> {
             "description": "Where it stands on the runtime. Absent without `sync:read`.",
             "required": ["status", "remote_id", "attempts", "last_error", "last_synced_at"],
             "properties": {
-                "status": { "enum": [
-                    "pending", "dirty", "syncing", "synced", "backing_off", "parked", "blocked", "archiving", "archived",
-                ] },
+                "status": { "enum": SyncStatus::WORDS },
                 "remote_id": { "type": ["string", "null"] },
                 "attempts": { "type": "integer", "minimum": 0 },
                 "last_error": { "type": ["string", "null"] },

@@ -26,10 +26,6 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// The words a status is written in.
-const WORDS: [&str; 9] =
-    ["pending", "dirty", "syncing", "synced", "backing_off", "parked", "blocked", "archiving", "archived"];
-
 /// How many resources are looked at for one page, at least.
 const LOOKED_AT: usize = 10_000;
 
@@ -90,8 +86,9 @@ async fn list_sync(
 ) -> Result<Json<Page<Value>>, Failure> {
     let most = limit(filter.limit)?;
     let mut after: Option<RecordCursor> = filter.cursor.as_deref().map(read_cursor).transpose()?;
-    if let Some(status) = filter.status.as_deref().filter(|status| !WORDS.contains(status)) {
-        return Err(Invalid::new("status", status, format!("one of {}", WORDS.join(", "))).into());
+    if let Some(status) = filter.status.as_deref().filter(|status| !SyncStatus::WORDS.contains(status)) {
+        let allowed = format!("one of {}", SyncStatus::WORDS.join(", "));
+        return Err(Invalid::new("status", status, allowed).into());
     }
     let mut kinds = kinds(&app, filter.kind.as_deref())?;
     if let Some(after) = &after {

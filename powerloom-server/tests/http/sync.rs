@@ -2,6 +2,7 @@
 
 use crate::samples::id;
 use crate::world::World;
+use powerloom_core::reconcile::state::SyncStatus;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -71,4 +72,16 @@ async fn a_state_is_reset_and_shown() {
     let (_, viewer) = world.person("viewer@acme.com", &["AgentViewer"]).await;
     let refused = world.as_of(&viewer, Method::POST, &path, None).await.expect(403);
     assert!(refused.text.contains("sync:reset") && refused.text.contains("/acme"), "{}", refused.text);
+}
+
+/// The words of a status are written down once, in the core.
+#[tokio::test]
+async fn the_document_knows_every_word_of_a_status() {
+    let world = World::start().await;
+    let document = crate::contract::document(&world.loom);
+    let parameters = document["paths"]["/sync"]["get"]["parameters"].as_array().unwrap();
+    let status = parameters.iter().find(|parameter| parameter["name"] == "status").unwrap();
+    assert_eq!(status["schema"]["pattern"], format!("^({})$", SyncStatus::WORDS.join("|")));
+    let shown = &document["components"]["schemas"]["ResourceSync"]["properties"]["status"]["enum"];
+    assert_eq!(*shown, json!(SyncStatus::WORDS));
 }
