@@ -56,6 +56,17 @@ impl From<Action> for Mutation {
     }
 }
 
+impl Mutation {
+    /// The same as it may be shown: the digest of a secret is [`Digest::ZERO`].
+    #[must_use]
+    pub fn shown(mut self) -> Self {
+        if let Action::CreateApiToken { digest, .. } = &mut self.action {
+            *digest = Digest::ZERO;
+        }
+        self
+    }
+}
+
 /// One file of a skill upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

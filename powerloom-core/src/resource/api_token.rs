@@ -70,6 +70,7 @@ impl Declared for ApiToken {
     const CASCADES: bool = true;
     const MANIFEST: bool = false;
     const OWN_ACTIONS: bool = true;
+    const HIDDEN_STATUS: &'static [&'static str] = &["digest"];
 
     fn validate(spec: &ApiTokenSpec) -> Result<(), Invalid> {
         if !matches!(spec.principal, Principal::User(_) | Principal::Service(_)) {

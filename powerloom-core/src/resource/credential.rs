@@ -70,6 +70,7 @@ impl Declared for Credential {
         "Lets an agent in at an MCP server. The bearer is minted, never written down.";
     const CASCADES: bool = true;
     const ON_RUNTIME: bool = true;
+    const HIDDEN_STATUS: &'static [&'static str] = &["fingerprint"];
 
     fn references(spec: &CredentialSpec) -> Vec<Reference> {
         vec![

@@ -226,6 +226,8 @@ pub trait Declared: Schema {
     const MANIFEST: bool = true;
     /// It is changed and ended by actions of its own only: `update` and `archive` refuse it.
     const OWN_ACTIONS: bool = false;
+    /// The fields of its status that are shown to nobody: what a secret is recognized by.
+    const HIDDEN_STATUS: &'static [&'static str] = &[];
 
     /// Refuses what can never be right, beyond the form of single fields.
     ///
@@ -283,6 +285,10 @@ pub trait Kind: fmt::Debug + Send + Sync + 'static {
     /// [`Declared::OWN_ACTIONS`].
     fn own_actions(&self) -> bool {
         false
+    }
+    /// What of a record's status may be shown: all but [`Declared::HIDDEN_STATUS`].
+    fn shown(&self, status: &Value) -> Value {
+        status.clone()
     }
     /// Checks a spec completely and returns it in its one normal form, defaults filled in. A field of the table that is
     /// `null` counts as absent.
@@ -388,6 +394,14 @@ impl<K: Declared> Kind for Rules<K> {
 
     fn own_actions(&self) -> bool {
         K::OWN_ACTIONS
+    }
+
+    fn shown(&self, status: &Value) -> Value {
+        let mut status = status.clone();
+        if let Some(fields) = status.as_object_mut() {
+            fields.retain(|name, _| !K::HIDDEN_STATUS.contains(&name.as_str()));
+        }
+        status
     }
 
     fn check(&self, spec: &Value) -> Result<Value, Invalid> {

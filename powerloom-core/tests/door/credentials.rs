@@ -147,8 +147,18 @@ async fn a_rotated_credential_has_another_bearer() {
     assert_eq!(code(w.cp.submit(&w.admin, stale).await), "version_mismatch");
     assert_eq!(w.row(&row.key()).await.status["fingerprint"], before);
     w.cp.submit(&w.admin, Action::RotateCredential { credential: row.meta.id, expect: None }).await.unwrap();
-    assert_ne!(w.row(&row.key()).await.status["fingerprint"], before);
+    let after = w.row(&row.key()).await.status["fingerprint"].clone();
+    assert_ne!(after, before);
     assert_ne!(w.desired(&row.key()).await, desired);
+    // What a bearer is recognized by is nobody's business: not in the trail, and not where the record is shown.
+    let trail = w.cp.store().audit_rows(w.org.id, 0, 1000).await.unwrap();
+    let told: String = trail.iter().map(|entry| format!("{:?}", entry.change())).collect();
+    assert!(told.contains("sha256:"), "{told}");
+    for whole in [&before, &after] {
+        assert!(!told.contains(whole.as_str().unwrap()), "{told}");
+    }
+    let kind = w.cp.catalogue().kind(&row.kind).unwrap();
+    assert_eq!(kind.shown(&row.status), json!({ "vault": row.status["vault"] }));
 }
 
 /// C5: after a rotation of the master key old secrets still open, new ones use the new key, and re-wrapping brings the

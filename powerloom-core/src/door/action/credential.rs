@@ -131,8 +131,9 @@ pub(crate) async fn rotate(work: &mut Work<'_>, id: ResourceId, expect: Option<u
     next.meta.version += 1;
     next.meta.updated_at = work.now;
     let change = Change {
-        before: json!({ "fingerprint": credential.status.fingerprint }),
-        after: json!({ "fingerprint": fingerprint.to_string() }),
+        // In short: enough to tell that it is another one, as with whatever is redacted.
+        before: json!({ "fingerprint": format!("sha256:{:.16}", credential.status.fingerprint) }),
+        after: json!({ "fingerprint": fingerprint.short() }),
         ..Change::default()
     };
     let mut draft = Draft::new(Some(next.clone()), change);
