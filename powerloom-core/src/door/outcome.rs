@@ -38,6 +38,10 @@ pub struct Applied {
     /// The session it started or stopped.
     #[cfg_attr(feature = "schema", schema(required))]
     pub session: Option<SessionId>,
+    /// It made something that was not there: a record, a version of a skill, something an agent has (201). Otherwise
+    /// it changed what was there, or made an older version the current one (200).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub created: bool,
     /// What speaks against it though nothing held it back: policies of mode `warn`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

@@ -195,7 +195,8 @@ impl Plane {
     }
 
     async fn apply(&self, work: &Work<'_>, draft: Draft) -> Result<Outcome> {
-        let Draft { expect, write, change, record, session, authz, approval, also, warnings, .. } = draft;
+        let Draft { expect, write, change, record, session, created, authz, approval, also, warnings, .. } =
+            draft;
         let mut commit = work.commit();
         commit.expect.extend(expect);
         commit.write = write;
@@ -204,7 +205,7 @@ impl Plane {
         commit.audit.extend(std::iter::once(row).chain(also).map(|draft| self.salted(draft)));
         // The number of the audit row is not known before the commit: the stored answer has that of an empty chain.
         let mut applied =
-            Applied { record: record.map(Box::new), session, warnings, audit: AuditHead::GENESIS };
+            Applied { record: record.map(Box::new), session, created, warnings, audit: AuditHead::GENESIS };
         if work.idempotency.is_some() && draft.refusal.is_none() {
             self.remember(work, &mut commit, &Outcome::Applied(applied.clone()))?;
         }

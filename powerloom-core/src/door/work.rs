@@ -77,6 +77,8 @@ pub(crate) struct Draft {
     pub(crate) authz: AuthzEffect,
     /// Nothing has to be done.
     pub(crate) unchanged: bool,
+    /// It makes something that was not there.
+    pub(crate) created: bool,
     /// The approval request it is about, or under which it is made.
     pub(crate) approval: Option<ApprovalId>,
     /// More rows of the audit chain, after the one about the change itself.
@@ -115,6 +117,7 @@ impl Draft {
             session: None,
             authz: AuthzEffect::None,
             unchanged: false,
+            created: false,
             approval: None,
             also: Vec::new(),
             warnings: Vec::new(),

@@ -79,6 +79,7 @@ pub(crate) async fn create_api_token(work: &mut Work<'_>, new: NewToken<'_>) -> 
         return Err(Conflict::NameTaken { kind: row.kind.to_string(), name: new.token.to_string() }.into());
     }
     let mut draft = Draft::new(Some(row.clone()), Change::default());
+    draft.created = true;
     draft.expect.push(Precondition::RecordVersion { key: row.key(), version: 0 });
     draft.expect.extend(row.refs.iter().cloned().map(Precondition::Live));
     draft.change.after = json!({ "ou": work.path(ou), "spec": row.spec });

@@ -58,17 +58,24 @@ pub(crate) async fn attach(
     let row = work.row(&ResourceKey::of::<Agent>(agent)).await?;
     work.about(&Agent::KIND, agent, attachment.word(), row.meta.ou);
     let mut spec = Record::<Agent>::read(&row)?.spec;
+    let mut created = false;
     match attachment {
         // In its place: the same again must come to the same list.
         Attachment::Skill(skill, version) => {
             match spec.skills.iter_mut().find(|attached| attached.skill == skill) {
                 Some(attached) => attached.version = version,
-                None => spec.skills.push(AttachedSkill { skill, version }),
+                None => {
+                    spec.skills.push(AttachedSkill { skill, version });
+                    created = true;
+                }
             }
         }
         Attachment::NoSkill(skill) => spec.skills.retain(|attached| attached.skill != skill),
         Attachment::McpServer(server) if spec.mcp_servers.contains(&server) => {}
-        Attachment::McpServer(server) => spec.mcp_servers.push(server),
+        Attachment::McpServer(server) => {
+            spec.mcp_servers.push(server);
+            created = true;
+        }
         Attachment::NoMcpServer(server) => spec.mcp_servers.retain(|attached| *attached != server),
     }
     let field = attachment.field();
@@ -76,6 +83,7 @@ pub(crate) async fn attach(
     let before = names(work, &row, field).await?;
     let kind = work.kind_of(&row)?.clone();
     let mut draft = change(work, &kind, row, expect, &patch).await?;
+    draft.created = created;
     if let (true, Some((what, id))) = (draft.unchanged, attachment.taken()) {
         return Err(Error::not_found(what, id).into());
     }

@@ -72,6 +72,7 @@ pub(crate) async fn grant(work: &mut Work<'_>, consent: Consent<'_>) -> Step<Dra
     };
     let change = Change { after: json!({ "ou": work.path(consent.ou), "spec": spec }), ..Change::default() };
     let mut draft = Draft::new(Some(row.clone()), change);
+    draft.created = true;
     draft.expect.push(Precondition::Live(ResourceKey::of::<Ou>(consent.ou)));
     draft.expect.push(Precondition::Live(ResourceKey::of::<User>(user)));
     draft.expect.push(Precondition::RecordVersion { key: row.key(), version: 0 });

@@ -78,6 +78,7 @@ pub(crate) async fn create(
         path.child(&name.parse()?)?;
     }
     let mut draft = Draft::new(Some(row.clone()), Change::default());
+    draft.created = true;
     draft.expect.push(Precondition::Live(ResourceKey::of::<Ou>(ou)));
     draft.expect.push(Precondition::RecordVersion { key: row.key(), version: 0 });
     draft.expect.extend(row.refs.iter().cloned().map(Precondition::Live));

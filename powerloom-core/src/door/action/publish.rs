@@ -50,6 +50,7 @@ pub(crate) async fn publish(work: &mut Work<'_>, skill: ResourceId, files: &[Upl
     };
     let version = version_row(work, &row, &spec)?;
     let mut draft = Draft::new(Some(version.clone()), Change::default());
+    draft.created = true;
     draft.expect.push(Precondition::RecordVersion { key: version.key(), version: 0 });
     for file in files {
         let digest = Digest::of(&file.content);
