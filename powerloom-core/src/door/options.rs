@@ -2,6 +2,7 @@
 
 use crate::approval::ApprovalId;
 use crate::error::Result;
+use crate::id::ResourceId;
 use crate::invalid::{Invalid, is_plain};
 
 /// How a change is submitted.
@@ -30,6 +31,9 @@ pub struct SubmitOptions {
     /// The change is a step of this approved plan: whom the plan has asked is not asked again. Each step is applied once,
     /// by whoever asked for the plan, within [`Limits::plan_validity`](crate::limits::Limits::plan_validity).
     pub under: Option<ApprovalId>,
+    /// Only if what it is about belongs to this resource, as its kind's first reference says: a membership to its group.
+    /// Otherwise it is `not_found`, but only for whoever may make the change.
+    pub belonging_to: Option<ResourceId>,
 }
 
 impl SubmitOptions {
@@ -58,6 +62,13 @@ impl SubmitOptions {
     #[must_use]
     pub const fn under(mut self, plan: ApprovalId) -> Self {
         self.under = Some(plan);
+        self
+    }
+
+    /// Makes the change only if what it is about belongs to this resource.
+    #[must_use]
+    pub const fn belonging_to(mut self, owner: ResourceId) -> Self {
+        self.belonging_to = Some(owner);
         self
     }
 

@@ -14,6 +14,7 @@ use crate::door::outcome::{Applied, Outcome};
 use crate::door::pass::pass;
 use crate::door::work::{AuthzEffect, Draft, Halt, Step, Subject, Work};
 use crate::error::{Conflict, Error, Result};
+use crate::id::ResourceId;
 use crate::invalid::Invalid;
 use crate::plane::Plane;
 use crate::record::{KindName, Record};
@@ -48,7 +49,14 @@ impl Plane {
         }
         options.validate()?;
         let idempotency = match idempotency_key(caller, mutation, options) {
-            Some(key) => Some((key, asked.map_or_else(|| Digest::of_json(mutation), Ok)?)),
+            Some(key) => {
+                let digest = match (asked, options.belonging_to) {
+                    (Some(asked), _) => asked,
+                    (None, None) => Digest::of_json(mutation)?,
+                    (None, Some(owner)) => Digest::of_json(&(mutation, owner))?,
+                };
+                Some((key, digest))
+            }
             None => None,
         };
         for _ in 0..self.limits.attempts {
@@ -56,7 +64,10 @@ impl Plane {
             let mut work = self.work(caller, mutation.action.word(), now).await?;
             work.idempotency.clone_from(&idempotency);
             let answer = match pass(&mut work, mutation).await {
-                Ok(draft) => self.settle(&work, mutation, draft, options).await,
+                Ok(draft) => match self.refuse_elsewhere(&draft, options.belonging_to) {
+                    Ok(()) => self.settle(&work, mutation, draft, options).await,
+                    Err(error) => Err(error.into()),
+                },
                 Err(halt) => Err(halt),
             };
             match answer {
@@ -168,6 +179,17 @@ impl Plane {
             Refused::Audit(invalid) => Err(invalid.into()),
             refused => Err(StoreError::Refused(refused).into()),
         }
+    }
+
+    /// As if it did not exist: where the caller says that it belongs, it does not. Asked once the change is judged, so
+    /// that nobody learns from it what they may not touch, and a refusal of theirs is audited.
+    fn refuse_elsewhere(&self, draft: &Draft, owner: Option<ResourceId>) -> Result<()> {
+        let (Some(owner), Some(row)) = (owner, &draft.record) else { return Ok(()) };
+        let first = self.kind_of(row)?.references(&row.spec)?.into_iter().next();
+        if first.is_some_and(|reference| reference.target.id == owner) {
+            return Ok(());
+        }
+        Err(Error::not_found(row.kind.as_str(), row.meta.id))
     }
 
     /// Asks the gate, then commits the change or what holds it.
