@@ -58,7 +58,7 @@ pub use self::fault::{Fault, Location, ManifestErrors, Problem, Warning};
 pub use self::filled::Unready;
 pub use self::governance::{Ask, Governance, Ruling};
 pub use self::parse::{Parsed, parse, parse_all};
-pub use self::plan::{Clash, Plan, Step, Verb};
+pub use self::plan::{Clash, MAX_STEPS, Plan, Step, Verb};
 pub use self::report::{Report, StepResult};
 pub use self::resolve::resolve;
 pub use self::schema::schema;

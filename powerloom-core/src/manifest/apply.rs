@@ -14,6 +14,7 @@ use crate::resource::mcp_deployment::McpDeployment;
 use crate::resource::mcp_server::McpServer;
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
+use tokio_util::sync::CancellationToken;
 
 /// The way to the door, for one organization and one caller.
 ///
@@ -86,6 +87,16 @@ impl ApplyOptions {
 /// # Cancel safety
 /// Dropped early, the steps so far are done and the others are not; planning anew finds what is left.
 pub async fn apply<S: Submit + ?Sized>(plan: &Plan, door: &S, options: ApplyOptions) -> Report {
+    apply_until(plan, door, options, None).await
+}
+
+/// The same, and begins no step once it is to stop. A step that was begun is brought to its end.
+pub(crate) async fn apply_until<S: Submit + ?Sized>(
+    plan: &Plan,
+    door: &S,
+    options: ApplyOptions,
+    stopping: Option<&CancellationToken>,
+) -> Report {
     let mut run = Run { door, options, made: BTreeMap::new(), place: 0 };
     let mut report = Report::default();
     let mut done: BTreeSet<&Target> = BTreeSet::new();
@@ -94,6 +105,7 @@ pub async fn apply<S: Submit + ?Sized>(plan: &Plan, door: &S, options: ApplyOpti
         run.place = place;
         let result = match &unfit {
             Some(refusal) => refusal.clone(),
+            None if stopping.is_some_and(CancellationToken::is_cancelled) => not_begun(),
             None => match step.depends_on.iter().find(|on| !done.contains(on)) {
                 Some(on) => StepResult::Skipped { dependency: on.clone() },
                 None => run.step(step).await,
@@ -129,6 +141,15 @@ fn unfit(plan: &Plan, options: ApplyOptions) -> Option<StepResult> {
 
 fn refused(message: String) -> StepResult {
     StepResult::Failed { kind: ErrorKind::Invalid, message }
+}
+
+fn not_begun() -> StepResult {
+    StepResult::Failed {
+        kind: ErrorKind::Unavailable,
+        message: "it was not tried, as the program is about to end: apply the plan again, with its idempotency key if \
+                  it had one, or plan again"
+            .to_owned(),
+    }
 }
 
 struct Run<'a, S: ?Sized> {

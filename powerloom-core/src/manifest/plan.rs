@@ -11,6 +11,9 @@ use std::collections::BTreeSet;
 /// The version of the serialized form; another one is refused when it is applied.
 pub const PLAN_VERSION: u32 = 1;
 
+/// Most steps of a plan that is carried out, or that one request is for.
+pub const MAX_STEPS: usize = 2000;
+
 /// What is to be done to a set of resources.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -11,12 +11,12 @@ use crate::error::Error;
 use crate::error_kind::ErrorKind;
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
-use crate::manifest::apply::{ApplyOptions, Submit, apply};
+use crate::manifest::apply::{ApplyOptions, Submit, apply_until};
 use crate::manifest::diff::plan_as;
 use crate::manifest::document::Document;
 use crate::manifest::export::export_as;
 use crate::manifest::forecast::Forecaster;
-use crate::manifest::plan::{PLAN_VERSION, Plan};
+use crate::manifest::plan::{MAX_STEPS, PLAN_VERSION, Plan};
 use crate::manifest::prune::{self, strays};
 use crate::manifest::report::Report;
 use crate::manifest::resolve::{find, named};
@@ -28,6 +28,7 @@ use crate::store::{RecordCursor, RecordQuery};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Plans and applies as a caller: nothing is shown that they may not read, and every step is authorized, gated and
 /// audited like any other change of theirs.
@@ -39,6 +40,7 @@ pub struct Through<'a> {
     under: Option<ApprovalId>,
     justification: Option<&'a str>,
     key: Option<&'a str>,
+    stopping: Option<&'a CancellationToken>,
 }
 
 /// How long a replacement waits for the old one to let go of its name, unless said otherwise.
@@ -51,7 +53,15 @@ impl<'a> Through<'a> {
     /// The door of `control_plane`, for `caller`.
     #[must_use]
     pub const fn new(control_plane: &'a ControlPlane, caller: &'a Caller) -> Self {
-        Self { control_plane, caller, patience: PATIENCE, under: None, justification: None, key: None }
+        Self {
+            control_plane,
+            caller,
+            patience: PATIENCE,
+            under: None,
+            justification: None,
+            key: None,
+            stopping: None,
+        }
     }
 
     /// How long a replacement waits until the reconciler has archived the old one on the runtime: 30 seconds unless
@@ -86,11 +96,20 @@ impl<'a> Through<'a> {
         self
     }
 
+    /// Begins no step of an application any more once this is cancelled: the steps that are left fail as `unavailable`. The
+    /// one under way is brought to its end, a replacement with both of its halves.
+    #[must_use]
+    pub const fn until(mut self, stopping: &'a CancellationToken) -> Self {
+        self.stopping = Some(stopping);
+        self
+    }
+
     /// Carries a plan out, as [`apply`](crate::manifest::apply()) does, if it is fit to be carried out at all.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a plan of another version or organization, or of another digest than the options expect, and for a
-    /// key or justification out of bounds; `idempotency_mismatch` for a key that was used for another plan. Then no step was tried; what becomes of the steps is in the report.
+    /// [`Error::Invalid`] for a plan of another version or organization, of more than [`MAX_STEPS`] steps, or of another digest
+    /// than the options expect, and for a key or justification out of bounds; `idempotency_mismatch` for a key that was used for
+    /// another plan. Then no step was tried; what becomes of the steps is in the report.
     ///
     /// # Cancel safety
     /// As [`apply`](crate::manifest::apply()): every step is made or not.
@@ -100,6 +119,10 @@ impl<'a> Through<'a> {
         }
         if plan.org != self.caller.org {
             return Err(Invalid::hidden("plan.org", "the organization of whoever applies it").into());
+        }
+        if plan.steps.len() > MAX_STEPS {
+            let allowed = format!("at most {MAX_STEPS} steps: make several plans of it");
+            return Err(Invalid::new("plan.steps", plan.steps.len(), allowed).into());
         }
         if let Some(expected) = options.digest {
             let found = plan.digest()?;
@@ -114,7 +137,7 @@ impl<'a> Through<'a> {
         if let Some(key) = self.key {
             self.control_plane.plane.reserve(self.caller, "apply_plan", key, plan.digest()?).await?;
         }
-        Ok(apply(plan, self, options).await)
+        Ok(apply_until(plan, self, options, self.stopping).await)
     }
 
     /// How the step at this place is submitted.

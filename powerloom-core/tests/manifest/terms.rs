@@ -4,10 +4,11 @@ use crate::house::House;
 use powerloom_core::digest::Digest;
 use powerloom_core::error::Error;
 use powerloom_core::manifest::{
-    ApplyOptions, MAX_BYTES, ParseMode, Plan, Report, StepResult, Through, parse_all, to_yaml,
+    ApplyOptions, MAX_BYTES, MAX_STEPS, ParseMode, Plan, Report, StepResult, Through, parse_all, to_yaml,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 fn skills(names: &[&str]) -> String {
     let skill = |name: &&str| format!("{{kind: Skill, metadata: {{name: {name}, ou_path: /acme}}}}");
@@ -80,6 +81,23 @@ async fn a_key_keeps_nothing_of_a_step_that_failed() {
     assert!(report.is_complete(), "{report}");
 }
 
+/// No step is begun once the program is about to end, and each says so.
+#[tokio::test]
+async fn an_application_that_is_to_stop_begins_no_step() {
+    let house = House::new().await;
+    let plan = house.plan(&skills(&["lint", "test"])).await;
+    let rows = house.rows().await;
+    let stopping = CancellationToken::new();
+    let through = Through::new(&house.cp, &house.admin).until(&stopping);
+    stopping.cancel();
+    let report = through.apply(&plan, ApplyOptions::default()).await.unwrap();
+    for line in &report.lines {
+        let StepResult::Failed { kind, message } = &line.result else { panic!("{report}") };
+        assert!(kind.is_retryable() && message.contains("about to end"), "{report}");
+    }
+    assert_eq!((report.lines.len(), house.rows().await), (2, rows));
+}
+
 /// Sem. 2.3.7: a plan that cannot be carried out as a whole is refused as a whole.
 #[tokio::test]
 async fn an_unfit_plan_is_refused_before_its_first_step() {
@@ -98,6 +116,12 @@ async fn an_unfit_plan_is_refused_before_its_first_step() {
     for (field, plan, through, options) in [
         ("plan.v", changed(&|plan| plan.v = 2), through, fine),
         ("plan.org", changed(&|plan| plan.org = elsewhere.admin.org), through, fine),
+        (
+            "plan.steps",
+            changed(&|plan| plan.steps = vec![plan.steps[0].clone(); MAX_STEPS + 1]),
+            through,
+            fine,
+        ),
         ("digest", plan.clone(), through, fine.digest(other)),
         (
             "digest",

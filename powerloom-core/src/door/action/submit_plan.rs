@@ -19,7 +19,7 @@ use crate::error::{Conflict, Error, Result};
 use crate::id::ResourceId;
 use crate::invalid::Invalid;
 use crate::manifest::live::Live;
-use crate::manifest::plan::PLAN_VERSION;
+use crate::manifest::plan::{MAX_STEPS, PLAN_VERSION};
 use crate::manifest::{Names, Plan, Step as PlanStep, Verb};
 use crate::ou_path::OuPath;
 use crate::record::{KindName, Record, RecordRow, ResourceKey, Schema};
@@ -35,9 +35,6 @@ const PLAN: KindName = KindName::known("Plan");
 
 /// Longest value of a field that a request shows, in characters.
 const MAX_SHOWN: usize = 120;
-
-/// Most steps of a plan that one request is for.
-const MAX_STEPS: usize = 2000;
 
 /// Checks and writes a `submit_plan`.
 pub(crate) async fn submit_plan(
