@@ -26,6 +26,7 @@ pub const STREAM_LEASE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct SessionConnection {
     stream: SessionStream,
+    holder: Caller,
     lost: CancellationToken,
     closed: DropGuard,
     keeper: JoinHandle<Result<()>>,
@@ -50,6 +51,23 @@ impl ControlPlane {
             self.require(caller, Permission::SESSION_LIST_ALL, record.ou).await?;
         }
         self.mint_ticket(caller, session).await
+    }
+
+    /// Whether the holder of a ticket's connection may have it now: whoever started the session, as long as they exist and are
+    /// enabled; others need `session:stream` and `session:list_all` where its agent is. A connection outlives the ticket that
+    /// opened it: a face asks again while one is open, every few seconds, with [`SessionConnection::holder`].
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] and [`Error::Denied`] are the answer no; any other is no answer.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    pub async fn may_hold_stream(&self, holder: &Caller, session: SessionId) -> Result<()> {
+        let record = self.visible(holder, session, Permission::SESSION_STREAM).await?;
+        if !is_starter(holder, &record) {
+            self.require(holder, Permission::SESSION_LIST_ALL, record.ou).await?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn mint_ticket(
@@ -77,7 +95,8 @@ impl ControlPlane {
     /// neither by trying it on another session nor by a refusal because somebody else has the stream.
     ///
     /// # Errors
-    /// [`Error::TicketRefused`] if the ticket is used, expired, foreign or unknown: it does not say which;
+    /// [`Error::TicketRefused`] if the ticket is used, expired, foreign or unknown, or its holder may no longer have the stream:
+    /// it does not say which;
     /// [`Error::Invalid`] if the session's log does not reach to `after`, and `stream_held` while another client has the
     /// stream: after both the ticket is as good as before.
     ///
@@ -90,11 +109,23 @@ impl ControlPlane {
         after: EventSeq,
     ) -> Result<SessionConnection> {
         let plane = &self.plane;
-        let digest = Ticket::presented(ticket).digest();
+        let presented = Ticket::presented(ticket);
+        // What no ticket looks like costs the store nothing.
+        if !presented.is_well_formed() {
+            return Err(Error::TicketRefused);
+        }
+        let digest = presented.digest();
         let row = plane.store.ticket(&digest).await?.ok_or(Error::TicketRefused)?;
         let now = plane.now();
         if row.session != session || row.expires_at <= now {
             return Err(Error::TicketRefused);
+        }
+        let principal = row.holder.parse().map_err(|_| Error::TicketRefused)?;
+        let holder = Caller::new(row.org, principal);
+        // A minute is long enough to be disabled in.
+        match self.may_hold_stream(&holder, session).await {
+            Err(Error::Denied(_) | Error::NotFound { .. }) => return Err(Error::TicketRefused),
+            judged => judged?,
         }
         // Before the ticket is taken: what can fail here must not cost it.
         let stream = self.cursor(row.org, session, after).await?;
@@ -122,7 +153,7 @@ impl ControlPlane {
         let (lost, closed) = (CancellationToken::new(), CancellationToken::new());
         let keeper = tokio::spawn(hold.keep(lost.clone(), closed.clone()));
         let closed = closed.drop_guard();
-        Ok(SessionConnection { stream, lost, closed, keeper })
+        Ok(SessionConnection { stream, holder, lost, closed, keeper })
     }
 }
 
@@ -160,6 +191,12 @@ impl SessionConnection {
     /// Safe: nothing is consumed.
     pub async fn grown_beyond(&mut self, seq: EventSeq) {
         self.stream.grown_beyond(seq).await;
+    }
+
+    /// Who got the ticket that opened this, without what narrowed them then: see [`ControlPlane::may_hold_stream`].
+    #[must_use]
+    pub const fn holder(&self) -> &Caller {
+        &self.holder
     }
 
     /// The number of the last event given: present it with the next ticket to go on.

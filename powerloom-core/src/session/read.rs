@@ -79,6 +79,18 @@ impl ControlPlane {
         self.cursor(caller.org, id, after).await
     }
 
+    /// Whether the caller may follow the session now, judged as [`follow`](Self::follow) does. A stream outlives the question
+    /// that opened it: a face asks again while one is open, every few seconds, and ends it once the answer is no.
+    ///
+    /// # Errors
+    /// As [`session`](Self::session): [`Error::NotFound`] and [`Error::Denied`] are the answer no; any other is no answer.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    pub async fn may_follow(&self, caller: &Caller, id: SessionId) -> Result<()> {
+        self.visible(caller, id, Permission::SESSION_STREAM).await.map(drop)
+    }
+
     /// Waits until the session has settled. It settles by itself once it has run too long, if a loop pumps it.
     ///
     /// # Errors

@@ -35,6 +35,13 @@ impl Ticket {
         Self(text.chars().take(128).collect())
     }
 
+    /// Whether it looks like a ticket at all.
+    #[must_use]
+    pub fn is_well_formed(&self) -> bool {
+        let random = self.0.strip_prefix("tk_").unwrap_or_default();
+        random.len() == 43 && random.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    }
+
     /// The text, to be given to the client once.
     #[must_use]
     pub fn reveal(&self) -> &str {
@@ -87,5 +94,9 @@ mod tests {
         assert!(ticket.reveal().starts_with("tk_") && ticket.reveal().len() == 3 + 43);
         assert!(!format!("{ticket:?}").contains(&ticket.reveal()[3..]));
         assert_ne!(ticket, Ticket::mint(&SystemEntropy));
+        assert!(ticket.is_well_formed() && Ticket::presented(ticket.reveal()).is_well_formed());
+        for other in ["", "tk_", "tk_nothing", &ticket.reveal()[3..], &format!("{}x", ticket.reveal())] {
+            assert!(!Ticket::presented(other).is_well_formed(), "{other}");
+        }
     }
 }

@@ -105,3 +105,29 @@ async fn a_disabled_starter_stops_nothing() {
     assert_eq!(world.cp.cancel(&operator, id).await.unwrap_err().kind(), ErrorKind::Denied);
     world.cp.cancel(&world.admin, id).await.unwrap();
 }
+
+/// A stream outlives the question that opened it: asked again, the answer is what is so now, and an unused ticket of somebody
+/// who may no longer stream opens nothing.
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_judged_anew_when_its_reader_is_disabled() {
+    let world = world(vec![]).await;
+    let operator = world.user("operator@acme.com", Some("AgentOperator")).await;
+    let id = world.cp.invoke(&operator, world.asks()).await.unwrap().started().unwrap().session_id;
+    let ticket = async || world.cp.stream_ticket(&operator, id).await.unwrap().0;
+    let (one, unused) = (ticket().await, ticket().await);
+    let connection = world.cp.open_stream(id, one.reveal(), EventSeq::START).await.unwrap();
+    assert_eq!(connection.holder().principal, operator.principal);
+    world.cp.may_hold_stream(connection.holder(), id).await.unwrap();
+    world.cp.may_follow(&operator, id).await.unwrap();
+
+    let target = ResourceKey { kind: "User".parse().unwrap(), id: operator.principal.id().unwrap() };
+    let patch = serde_json::json!({ "disabled": true }).as_object().cloned().unwrap();
+    world.cp.submit(&world.admin, Action::Update { target, expect: None, patch }).await.unwrap();
+    let held = world.cp.may_hold_stream(connection.holder(), id).await.unwrap_err();
+    assert_eq!(held.kind(), ErrorKind::Denied);
+    assert_eq!(world.cp.may_follow(&operator, id).await.unwrap_err().kind(), ErrorKind::Denied);
+    connection.close().await.unwrap();
+    let refused = world.cp.open_stream(id, unused.reveal(), EventSeq::START).await.unwrap_err();
+    assert_eq!(refused.code(), powerloom_core::error::Error::TicketRefused.code());
+    world.cp.may_hold_stream(&world.admin, id).await.unwrap();
+}
