@@ -17,6 +17,7 @@ mod bad_input;
 mod contract;
 mod credentials;
 mod document;
+mod every_route;
 mod forbidden;
 mod groups;
 mod isolation;

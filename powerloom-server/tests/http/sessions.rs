@@ -14,4 +14,4 @@ pub(crate) mod stage;
 mod stream;
 mod ticket;
 mod viewers;
-mod wire;
+pub(crate) mod wire;

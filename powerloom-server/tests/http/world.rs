@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 pub struct World {
     pub loom: ControlPlane,
     pub tokens: TokenService,
+    /// What signs them.
+    pub keys: Arc<MemorySigningKeys>,
     pub acme: Organization,
     pub other: Organization,
     pub url: String,
@@ -26,7 +28,7 @@ pub struct World {
 }
 
 /// What was answered.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
@@ -73,9 +75,10 @@ impl World {
             loom.bootstrap(&"acme".parse().unwrap(), &"admin@acme.com".parse().unwrap()).await.unwrap();
         let other =
             loom.bootstrap(&"other".parse().unwrap(), &"admin@other.com".parse().unwrap()).await.unwrap();
-        let keys = MemorySigningKeys::new(KeySet::new(SigningKey::generate_ed25519(&SystemEntropy).unwrap()));
+        let keys = KeySet::new(SigningKey::generate_ed25519(&SystemEntropy).unwrap());
+        let keys = Arc::new(MemorySigningKeys::new(keys));
         let options = TokenOptions::new("https://loom.acme.com", "https://loom.acme.com");
-        let tokens = TokenService::new(&loom, Arc::new(keys), options).unwrap();
+        let tokens = TokenService::new(&loom, keys.clone(), options).unwrap();
         let stopping = CancellationToken::new();
         let app = router(loom.clone(), change(Config::new(tokens.clone())), stopping.clone());
         // A small send buffer, so that a test can fill it.
@@ -86,7 +89,7 @@ impl World {
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut world = Self { loom, tokens, acme, other, url, admin: String::new(), client, stopping };
+        let mut world = Self { loom, tokens, keys, acme, other, url, admin: String::new(), client, stopping };
         world.admin = world.token(world.acme.id, world.acme.admin).await;
         world
     }
