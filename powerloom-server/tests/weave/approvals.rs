@@ -116,6 +116,10 @@ async fn whoever_breaks_the_glass_says_why_and_is_reviewed() {
     assert!(bench.weave(&["get", "skill", "lint"]).expect(1).err.contains("there is none called `lint`"));
     let denied = as_grace(&bench, &[glass.as_slice(), &why, &["--yes"]].concat()).expect(1);
     assert!(denied.err.contains("(denied)"), "{}", denied.err);
+    assert_eq!(
+        bench.weave(&["approvals", "show", &request, "-o", "name"]).expect(0).out,
+        format!("{request}\n")
+    );
     let broken = bench.weave(&[glass.as_slice(), &why, &["--yes"]].concat()).expect(0);
     assert!(broken.err.contains("the change is made; its review is req_"), "{}", broken.err);
     bench.weave(&["get", "skill", "lint"]).expect(0);

@@ -17,6 +17,7 @@ async fn a_healthy_server_passes_and_a_bad_token_fails_with_a_hint() {
     for check in ["where", "server", "ready", "signing keys", "token", "token ends", "runtime"] {
         assert_eq!(result(&report, check), "ok", "{report}");
     }
+    assert_eq!(house.weave(&["doctor", "-o", "name"]).await.expect(0).out, "");
     let mut command = house.command(&["doctor"]);
     command.env("POWERLOOM_TOKEN", "nonsense");
     let sick = tokio::task::spawn_blocking(move || run(command, "")).await.unwrap().expect(1);

@@ -2,6 +2,7 @@
 
 use crate::bench::{Bench, run, weave};
 use serde_json::Value;
+use std::io::BufRead;
 
 const SKILLS: &str = "{kind: Skill, metadata: {name: a, ou_path: /acme}}\n---\n{kind: Skill, metadata: {name: b, ou_path: /acme}}\n";
 
@@ -63,4 +64,28 @@ async fn what_has_a_flag_for_json_has_the_same_by_the_option() {
     assert_eq!(told(&[bootstrap.as_slice(), &["-o", "name"]].concat()), "acme\n");
     let version: Value = serde_json::from_str(&told(&["version", "-o", "json"])).unwrap();
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
+}
+
+/// A server to try things on, asked with `-o json`, and the token that is minted beside it.
+#[test]
+fn a_server_to_try_things_on_and_a_minted_token_are_told_in_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = weave();
+    command
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null());
+    command.args(["serve", "--dev", "--listen", "127.0.0.1:0", "-o", "json"]);
+    let mut server = command.spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mut mint = weave();
+    let what = ["token", "mint", "--dev", "--org", "dev", "--user", "admin@dev.com", "-o", "json"];
+    mint.current_dir(folder.path()).args(what);
+    let minted = run(mint, "");
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let told: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    assert_eq!(told["admin"], "admin@dev.com");
+    assert!(minted.expect(0).json()["token"].as_str().unwrap().contains('.'));
 }

@@ -40,7 +40,19 @@ async fn a_secret_whose_answer_is_lost_is_not_made_a_second_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_token_is_alone_on_standard_output_and_works_until_it_is_revoked() {
     let house = House::new().await;
-    let create = ["token", "create", "ci", "--scope", "agent:read", "--lifetime", "1h", "-o", "name"];
+    let create = [
+        "token",
+        "create",
+        "ci",
+        "--scope",
+        "agent:read",
+        "--lifetime",
+        "1h",
+        "--justification",
+        "for the build",
+        "-o",
+        "name",
+    ];
     let made = house.weave(&create).await.expect(0);
     let token = made.out.trim();
     assert!(!token.is_empty() && !made.err.contains(token), "{made:?}");

@@ -148,6 +148,45 @@ async fn the_story_of_the_seeds_is_told_at_a_terminal() {
     .await;
 }
 
+/// How far it is stands on the terminal alone: what is asked for is whole and clean.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bar_shows_how_far_an_export_and_an_upload_are_and_is_not_in_what_was_asked_for() {
+    let house = House::new().await;
+    let lint = house.folder.path().join("lint");
+    std::fs::create_dir(&lint).unwrap();
+    std::fs::write(lint.join("SKILL.md"), "---\nname: lint\ndescription: Lints.\n---\nLint it.\n").unwrap();
+    std::fs::write(lint.join("words.txt"), "lint ".repeat(60_000)).unwrap();
+    at_terminal(house.command(&["skill", "push", "lint", "--ou", "/acme"]), |mut terminal| {
+        terminal.sees("uploading 2 files [");
+        terminal.sees("KiB");
+        terminal.sees("uploaded /acme/lint");
+        terminal.ends(0);
+    })
+    .await;
+    let version = house.weave(&["skill", "push", "lint", "-o", "json"]).await.expect(0);
+    assert!(version.json()["number"].is_number() && !version.err.contains("uploading"), "{version:?}");
+
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "exec \"$0\" audit export > acme.jsonl", env!("CARGO_BIN_EXE_weave")]);
+    shell.current_dir(house.folder.path());
+    for (name, value) in house.command(&[]).get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    at_terminal(shell, |mut terminal| {
+        terminal.sees("exporting [");
+        terminal.sees(" entries");
+        terminal.ends(0);
+    })
+    .await;
+    let text = std::fs::read_to_string(house.folder.path().join("acme.jsonl")).unwrap();
+    assert!(!text.contains("exporting") && !text.contains('\u{1b}'), "{text}");
+    assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{text}");
+    house.weave(&["audit", "verify", "--file", "acme.jsonl"]).await.expect(0);
+}
+
 /// A token is asked for at a terminal and never shown on it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_typed_is_not_shown() {

@@ -66,7 +66,7 @@ async fn a_certificate_of_ones_own_is_believed_where_its_file_is_named_and_kept_
         .await
         .expect(1);
     assert!(absent.err.contains("`absent.pem` cannot be read"), "{}", absent.err);
-    server.shutdown().await;
+    assert!(server.shutdown().await.is_clean());
 }
 
 #[tokio::test(flavor = "multi_thread")]

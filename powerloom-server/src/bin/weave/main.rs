@@ -6,6 +6,7 @@ mod bootstrap;
 mod command;
 mod common_ou;
 mod context;
+mod duration;
 mod failure;
 mod kinds;
 mod manifests;

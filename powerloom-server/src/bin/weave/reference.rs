@@ -57,6 +57,12 @@ pub(crate) fn field<'a>(view: &'a Value, name: &str) -> &'a str {
     view.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// A principal in the body of a request: `user:<id>` as it is, anything else as people write it.
+pub(crate) fn principal(text: &str) -> (String, Value) {
+    let is_id = text.split_once(':').is_some_and(|(_, id)| uuid::Uuid::try_parse(id).is_ok());
+    (if is_id { "principal" } else { "principal_ref" }.to_owned(), Value::from(text))
+}
+
 /// Where a view is, for people: `/acme/engineering/code-reviewer`; of an OU its own path.
 pub(crate) fn path_of(view: &Value) -> String {
     match (field(view, "path"), field(view, "ou_path"), field(view, "name")) {
@@ -142,6 +148,13 @@ mod tests {
         for nothing in ["", "  ", "/", "//"] {
             assert!(Reference::read(nothing).is_err(), "{nothing}");
         }
+    }
+
+    #[test]
+    fn a_principal_is_told_by_id_or_as_people_write_it() {
+        assert_eq!(principal("user:0190b6e4-7c57-7f00-8000-000000000001").0, "principal");
+        assert_eq!(principal("user:ada@acme.com").0, "principal_ref");
+        assert_eq!(principal("service:ci").0, "principal_ref");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a request is sent at most.
@@ -37,6 +38,24 @@ pub(crate) struct Call<'a> {
     body: Bytes,
     repeatable: bool,
     limit: Option<Duration>,
+    sent: Option<Sent>,
+}
+
+/// Hears how many bytes of a body are on their way.
+#[derive(Clone)]
+pub(crate) struct Sent(Arc<dyn Fn(u64) + Send + Sync>);
+
+impl Sent {
+    /// So many are.
+    pub(crate) fn tell(&self, bytes: u64) {
+        (self.0)(bytes);
+    }
+}
+
+impl std::fmt::Debug for Sent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sent").finish_non_exhaustive()
+    }
 }
 
 /// What was answered, all of it.
@@ -64,8 +83,17 @@ impl<'a> Call<'a> {
     pub(super) fn new(transport: &'a dyn Transport, limit: Duration, method: Method, path: String) -> Self {
         let repeatable = method == Method::GET;
         let (headers, body, limit) = (HeaderMap::new(), Bytes::new(), Some(limit));
-        let mut call =
-            Self { transport, method, path, query: String::new(), headers, body, repeatable, limit };
+        let mut call = Self {
+            transport,
+            method,
+            path,
+            query: String::new(),
+            headers,
+            body,
+            repeatable,
+            limit,
+            sent: None,
+        };
         call = call.header(REQUEST_ID, &uuid::Uuid::now_v7().to_string());
         call.header("accept", "application/json")
     }
@@ -115,6 +143,18 @@ impl<'a> Call<'a> {
     #[must_use]
     pub(crate) const fn harmless(mut self) -> Self {
         self.repeatable = true;
+        self
+    }
+
+    /// How many bytes its body has.
+    pub(crate) fn size(&self) -> u64 {
+        self.body.len() as u64
+    }
+
+    /// Tells how much of its body is on its way, from the beginning each time that it is sent.
+    #[must_use]
+    pub(crate) fn telling(mut self, tell: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        self.sent = Some(Sent(Arc::new(tell)));
         self
     }
 
@@ -222,6 +262,9 @@ impl<'a> Call<'a> {
         let mut request = Request::new(self.body.clone());
         *request.method_mut() = self.method.clone();
         *request.headers_mut() = self.headers.clone();
+        if let Some(sent) = &self.sent {
+            request.extensions_mut().insert(sent.clone());
+        }
         // A path made of segments and a query made of the same is always a URI; anything else asks for nothing.
         *request.uri_mut() = format!("{}{}", self.path, self.query).parse().unwrap_or_default();
         request

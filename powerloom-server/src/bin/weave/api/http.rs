@@ -1,5 +1,6 @@
 //! A server on the network.
 
+use crate::api::call::Sent;
 use crate::api::{Broken, Incoming, Transport};
 use crate::failure::Usage;
 use anyhow::Context;
@@ -10,6 +11,9 @@ use futures::{StreamExt, TryStreamExt};
 use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
+
+/// How many bytes of a body are sent at a time where somebody wants to hear of it.
+const PIECE: usize = 64 * 1024;
 
 /// A server on the network.
 pub(crate) struct Http {
@@ -107,7 +111,11 @@ impl Transport for Http {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{}", self.base.path(), parts.uri.path().trim_start_matches('/')));
         url.set_query(parts.uri.query());
-        let request = self.client.request(parts.method, url).headers(parts.headers).body(body);
+        let mut request = self.client.request(parts.method, url).headers(parts.headers);
+        request = match parts.extensions.remove::<Sent>() {
+            Some(sent) => request.header(header::CONTENT_LENGTH, body.len()).body(told(body, sent)),
+            None => request.body(body),
+        };
         let response = request.send().await.map_err(|error| self.broken(error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let host = self.host.clone();
@@ -124,6 +132,16 @@ impl Http {
     fn broken(&self, error: reqwest::Error) -> Broken {
         broken(&self.host, error)
     }
+}
+
+/// A body in pieces, which tells how much of it was taken to be sent.
+fn told(body: Bytes, sent: Sent) -> reqwest::Body {
+    let pieces = futures::stream::iter((0..body.len()).step_by(PIECE).map(move |at| {
+        let end = body.len().min(at + PIECE);
+        sent.tell(end as u64);
+        Ok::<_, std::io::Error>(body.slice(at..end))
+    }));
+    reqwest::Body::wrap_stream(pieces)
 }
 
 fn broken(host: &str, error: reqwest::Error) -> Broken {

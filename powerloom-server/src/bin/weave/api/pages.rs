@@ -1,6 +1,7 @@
 //! Lists, all of their pages.
 
 use crate::api::Api;
+use crate::api::call::Call;
 use anyhow::Context;
 use serde::Deserialize;
 use serde_json::Value;
@@ -27,6 +28,22 @@ impl Api {
         query: &[(&str, String)],
         most: Option<usize>,
     ) -> anyhow::Result<Vec<Value>> {
+        let page = |limit: usize, cursor: Option<&str>| {
+            let call = self.get(path).query("limit", limit).maybe("cursor", cursor);
+            query.iter().fold(call, |call, (name, value)| call.query(name, value))
+        };
+        self.pages(most, page).await
+    }
+
+    /// The same, of a list that is asked for as `page` says: how many items, and from which cursor on.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub(crate) async fn pages<'a>(
+        &'a self,
+        most: Option<usize>,
+        page: impl Fn(usize, Option<&str>) -> Call<'a>,
+    ) -> anyhow::Result<Vec<Value>> {
         let most = most.unwrap_or(usize::MAX);
         let mut items: Vec<Value> = Vec::new();
         let mut cursor: Option<String> = None;
@@ -35,13 +52,9 @@ impl Api {
             if wanted == 0 {
                 return Ok(items);
             }
-            let mut call = self.get(path).query("limit", wanted).maybe("cursor", cursor.as_deref());
-            for (name, value) in query {
-                call = call.query(name, value);
-            }
-            let page: Page = call.send().await?.read().context("a list")?;
-            items.extend(page.items);
-            match page.next_cursor {
+            let found: Page = page(wanted, cursor.as_deref()).send().await?.read().context("a list")?;
+            items.extend(found.items);
+            match found.next_cursor {
                 None => {
                     items.truncate(most);
                     return Ok(items);

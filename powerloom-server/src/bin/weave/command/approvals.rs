@@ -7,7 +7,7 @@ use crate::command::approval_text::{requester, state, text, votes};
 use crate::failure::{Exit, Usage};
 use crate::output::ink::Ink;
 use crate::output::table::Table;
-use crate::output::{Format, plain, yaml};
+use crate::output::{plain, yaml};
 use crate::plan_text;
 use crate::reference::field;
 use crate::weave::Weave;
@@ -230,6 +230,9 @@ impl Show {
         if weave.out.is_for_people() {
             weave.out.text(&shown(weave, &request, weave.out.ink).await?)?;
         }
+        if weave.out.names([&self.request])? {
+            return Ok(Exit::Done);
+        }
         if !self.change {
             weave.out.value(&request)?;
             return Ok(Exit::Done);
@@ -344,9 +347,7 @@ async fn decided(weave: &Weave, id: &str, answer: &Answer) -> anyhow::Result<Exi
         return Ok(Exit::Done);
     }
     let word = field(request, "state");
-    if weave.out.format == Format::Name {
-        weave.out.line(&plain::line(id))?;
-    } else {
+    if !weave.out.names([id])? {
         let waits = if word == "pending" { format!(" ({} votes)", votes(request)) } else { String::new() };
         weave.out.line(&format!("{} is {}{waits}", plain::line(id), state(word, weave.out.ink)))?;
     }

@@ -6,7 +6,7 @@ use crate::command::get::cell;
 use crate::failure::Exit;
 use crate::new_file::{NewFile, Readers};
 use crate::output::ink::Ink;
-use crate::output::progress::Progress;
+use crate::output::progress::{Progress, Unit};
 use crate::output::table::Table;
 use crate::output::{Format, plain};
 use crate::weave::Weave;
@@ -210,7 +210,19 @@ impl List {
 }
 
 impl Export {
+    /// How many entries are to come, if somebody looks and it can be had: the export does not wait for it to be right.
+    async fn total(&self, weave: &Weave) -> Option<u64> {
+        if !std::io::stderr().is_terminal() {
+            return None;
+        }
+        let tree = weave.api.get("/audit/tree").send().await.ok()?.json().ok()?;
+        let size = tree.get("size").and_then(|size| size.as_u64().or_else(|| size.as_str()?.parse().ok()))?;
+        let last = self.to.map_or(size, |to| to.min(size));
+        Some((last + 1).saturating_sub(self.from.unwrap_or(1).max(1)))
+    }
+
     async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
+        let total = self.total(weave).await;
         let call = weave.api.get("/audit/export").maybe("from", self.from).maybe("to", self.to);
         let call = call.maybe("checkpoint", self.checkpoint.then_some(true));
         let mut incoming = call.header("accept", "application/jsonl").stream().await?;
@@ -223,7 +235,12 @@ impl Export {
             None => None,
         };
         let mut screen = std::io::stdout().is_terminal().then(Screen::default).filter(|_| file.is_none());
-        let progress = self.out.is_some().then(|| Progress::start("exporting"));
+        // Where the entries themselves are on the screen, nothing goes between them.
+        let progress = match (&screen, total) {
+            (Some(_), _) => None,
+            (None, Some(total)) => Some(Progress::of(total, "exporting", Unit::Entries)),
+            (None, None) => Some(Progress::start("exporting")),
+        };
         let (mut lines, mut last) = (0_u64, b'\n');
         while let Some(piece) = incoming.body.next().await {
             let piece = piece?;
@@ -235,7 +252,7 @@ impl Export {
                 (None, None) => weave.out.bytes(&piece)?,
             }
             if let Some(progress) = &progress {
-                progress.say(format!("exporting: {} entries", lines.saturating_sub(1)));
+                progress.at(lines.saturating_sub(1));
             }
         }
         drop(progress);

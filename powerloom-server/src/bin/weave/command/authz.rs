@@ -5,7 +5,7 @@ use crate::failure::Exit;
 use crate::output::ink::Ink;
 use crate::output::table::Table;
 use crate::output::{Format, plain};
-use crate::reference::field;
+use crate::reference::{field, principal};
 use crate::weave::Weave;
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -98,13 +98,6 @@ async fn place(weave: &Weave, ou: Option<&str>, body: &mut Map<String, Value>) -
     Ok(())
 }
 
-/// The principal of a question: `user:<id>` as it is, anything else as people write it.
-fn who(principal: Option<&str>, body: &mut Map<String, Value>) {
-    let Some(principal) = principal else { return };
-    let is_id = principal.split_once(':').is_some_and(|(_, id)| uuid::Uuid::try_parse(id).is_ok());
-    body.insert(if is_id { "principal" } else { "principal_ref" }.to_owned(), json!(principal));
-}
-
 async fn ask(weave: &Weave, question: &str, body: Map<String, Value>) -> anyhow::Result<Value> {
     let call = weave.api.post(format!("/authz/{question}")).json(&Value::Object(body)).harmless();
     call.send().await?.json()
@@ -119,7 +112,7 @@ impl CanI {
         let mut body = Map::new();
         body.insert("permission".to_owned(), json!(self.permission));
         place(weave, self.ou.as_deref(), &mut body).await?;
-        who(self.principal.as_deref(), &mut body);
+        body.extend(self.principal.as_deref().map(principal));
         let answer = ask(weave, "check", body).await?;
         let allowed = answer.get("allowed").and_then(Value::as_bool).unwrap_or(false);
         let exit = if allowed { Exit::Done } else { Exit::Failed };
@@ -150,7 +143,7 @@ impl Explain {
         let mut body = Map::new();
         body.insert("permission".to_owned(), json!(self.permission));
         place(weave, Some(&self.ou), &mut body).await?;
-        who(Some(&self.principal), &mut body);
+        body.extend([principal(&self.principal)]);
         let answer = ask(weave, "explain", body).await?;
         let decision = decision(&answer);
         let exit = if field(decision, "verdict") == "allow" { Exit::Done } else { Exit::Failed };
@@ -197,25 +190,16 @@ impl WhoCan {
     /// # Errors
     /// What the server refuses.
     pub(crate) async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
-        let mut items: Vec<Value> = Vec::new();
-        let mut cursor = Value::Null;
-        let most = self.limit.unwrap_or(usize::MAX);
-        while items.len() < most {
-            let mut body = Map::new();
-            body.insert("permission".to_owned(), json!(self.permission));
-            place(weave, self.ou.as_deref(), &mut body).await?;
-            body.insert("limit".to_owned(), json!(most.saturating_sub(items.len()).min(500)));
-            if !cursor.is_null() {
-                body.insert("cursor".to_owned(), cursor.clone());
-            }
-            let answer = ask(weave, "who-can", body).await?;
-            items.extend(answer.get("items").and_then(Value::as_array).cloned().unwrap_or_default());
-            match answer.get("next_cursor") {
-                Some(next) if !next.is_null() && *next != cursor => cursor = next.clone(),
-                _ => break,
-            }
-        }
-        items.truncate(most);
+        let mut body = Map::new();
+        body.insert("permission".to_owned(), json!(self.permission));
+        place(weave, self.ou.as_deref(), &mut body).await?;
+        let page = |limit: usize, cursor: Option<&str>| {
+            let mut body = body.clone();
+            body.insert("limit".to_owned(), json!(limit));
+            body.extend(cursor.map(|cursor| ("cursor".to_owned(), json!(cursor))));
+            weave.api.post("/authz/who-can").json(&Value::Object(body)).harmless()
+        };
+        let items = weave.api.pages(self.limit, page).await?;
         if weave.out.value(&json!({ "items": items }))? {
             return Ok(Exit::Done);
         }
@@ -250,7 +234,7 @@ impl WhatCan {
     /// What the server refuses.
     pub(crate) async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
         let mut body = Map::new();
-        who(self.principal.as_deref(), &mut body);
+        body.extend(self.principal.as_deref().map(principal));
         place(weave, self.ou.as_deref(), &mut body).await?;
         let answer = ask(weave, "what-can", body).await?;
         if weave.out.value(&answer)? {
@@ -275,22 +259,5 @@ impl WhatCan {
         }
         weave.out.table(&table)?;
         Ok(Exit::Done)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_principal_is_told_by_id_or_as_people_write_it() {
-        let asked = |principal: &str| {
-            let mut body = Map::new();
-            who(Some(principal), &mut body);
-            body.keys().cloned().collect::<Vec<_>>()
-        };
-        assert_eq!(asked("user:0190b6e4-7c57-7f00-8000-000000000001"), ["principal"]);
-        assert_eq!(asked("user:ada@acme.com"), ["principal_ref"]);
-        assert_eq!(asked("service:ci"), ["principal_ref"]);
     }
 }

@@ -122,5 +122,5 @@ fn list(file: &File, out: Output) -> anyhow::Result<()> {
         };
         table.row([current, name, &context.server, token]);
     }
-    Ok(out.table(&table)?)
+    out.table(&table)
 }

@@ -27,7 +27,9 @@ const ENDS_SOON: SignedDuration = SignedDuration::from_mins(10);
 /// The server is reachable and ready, its clock agrees, the token is good and for how long, there are keys, and nothing is parked
 /// on its way to the runtime. With --store: the store opens, its schema is current, and secrets can be sealed.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 nothing failed; 1 something did.")]
+#[command(
+    after_help = "With -o name the checks that did not pass are named.\n\nExit codes: 0 nothing failed; 1 something did."
+)]
 pub(crate) struct Doctor {}
 
 /// How a check came out.
@@ -293,6 +295,9 @@ fn print(out: Output, checks: &[Check]) -> anyhow::Result<()> {
         .map(|check| json!({ "check": check.name, "result": word(check), "what": check.what, "hint": check.hint }))
         .collect();
     if out.value(&json!({ "items": items }))? {
+        return Ok(());
+    }
+    if out.names(checks.iter().filter(|check| check.word != Word::Ok).map(|check| check.name))? {
         return Ok(());
     }
     for check in checks {

@@ -5,7 +5,7 @@ use crate::command::get::cell;
 use crate::failure::{Exit, Usage};
 use crate::kinds::known;
 use crate::output::plain;
-use crate::output::progress::Progress;
+use crate::output::progress::{Progress, Unit};
 use crate::reference::{NotFound, Reference, field, path_of};
 use crate::weave::Weave;
 use anyhow::Context;
@@ -85,10 +85,10 @@ impl Push {
             Ok(skill) => skill,
             Err(exit) => return Ok(exit),
         };
-        let size: usize = files.iter().map(|file| file.content.len()).sum();
-        let progress = Progress::start(format!("uploading {} files, {size} bytes", files.len()));
         let call = weave.api.post(format!("/skills/{}/versions", field(&skill, "id")));
-        let answer = call.json(&json!({ "files": files })).terms(&terms).once().send().await;
+        let call = call.json(&json!({ "files": files })).terms(&terms).once();
+        let progress = Progress::of(call.size(), format!("uploading {} files", files.len()), Unit::Bytes);
+        let answer = call.telling(progress.counter()).send().await;
         drop(progress);
         let answer = answer?;
         if let Some(pending) = answer.pending()? {

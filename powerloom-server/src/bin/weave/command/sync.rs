@@ -57,6 +57,10 @@ struct Reset {
     /// An id, a name, or /ou/path/name
     #[arg(value_name = "NAME")]
     name: String,
+
+    /// Why: for policies that want to know
+    #[arg(long, value_name = "TEXT")]
+    justification: Option<String>,
 }
 
 impl Sync {
@@ -138,7 +142,8 @@ impl Reset {
         let kind = weave.kind(&self.kind).await?;
         let view = weave.find(&kind, &self.name, None).await?;
         let path = format!("/sync/{}/{}/reset", crate::api::segment(&kind.name), field(&view, "id"));
-        let answer = weave.api.post(path).terms(&Terms::default()).once().send().await?;
+        let answer =
+            weave.api.post(path).terms(&Terms { justification: self.justification }).once().send().await?;
         if let Some(pending) = answer.pending()? {
             return weave.waits(&pending);
         }

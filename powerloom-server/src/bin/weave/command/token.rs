@@ -1,17 +1,20 @@
 //! `weave token`: API tokens, for programs.
 
 use crate::age::{age, moment};
+use crate::api::call::Terms;
 use crate::api::segment;
 use crate::command::get::cell;
-use crate::failure::{Exit, Usage};
+use crate::duration::duration;
+use crate::failure::Exit;
 use crate::mint;
 use crate::output::plain;
 use crate::output::table::Table;
-use crate::reference::field;
+use crate::reference::{field, principal};
 use crate::weave::Weave;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::json;
+use std::time::Duration;
 
 /// Makes, lists and revokes API tokens
 #[derive(Debug, Args)]
@@ -55,12 +58,16 @@ pub(crate) struct Create {
     principal: Option<String>,
 
     /// How long it is good: 30m, 12h, 90d
-    #[arg(long, value_name = "DURATION", conflicts_with = "expires_at")]
-    lifetime: Option<String>,
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "expires_at")]
+    lifetime: Option<Duration>,
 
     /// When it ends, RFC 3339
     #[arg(long, value_name = "TIME")]
     expires_at: Option<String>,
+
+    /// Why: for policies that want to know
+    #[arg(long, value_name = "TEXT")]
+    justification: Option<String>,
 }
 
 /// Lists tokens.
@@ -80,6 +87,10 @@ pub(crate) struct Revoke {
     /// The token's id
     #[arg(value_name = "TOKEN")]
     id: String,
+
+    /// Why: for policies that want to know
+    #[arg(long, value_name = "TEXT")]
+    justification: Option<String>,
 
     /// Goes on without asking
     #[arg(short, long)]
@@ -102,39 +113,21 @@ impl Token {
     }
 }
 
-/// Seconds of a duration such as `90d`.
-fn seconds(text: &str) -> Result<u64, Usage> {
-    let refused = || Usage(format!("`{}` is no duration: expected `30m`, `12h` or `90d`", plain::line(text)));
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(refused)?;
-    let unit = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(refused()),
-    };
-    let number: u64 = number.parse().map_err(|_| refused())?;
-    number.checked_mul(unit).filter(|seconds| *seconds > 0).ok_or_else(refused)
-}
-
 impl Create {
     async fn run(self, weave: &Weave) -> anyhow::Result<Exit> {
         let mut body = json!({ "name": self.name, "scopes": self.scope });
         if let Some(body) = body.as_object_mut() {
             if let Some(lifetime) = &self.lifetime {
-                body.insert("lifetime_seconds".to_owned(), json!(seconds(lifetime)?));
+                body.insert("lifetime_seconds".to_owned(), json!(lifetime.as_secs()));
             }
             if let Some(end) = &self.expires_at {
                 body.insert("expires_at".to_owned(), json!(end));
             }
-            if let Some(principal) = &self.principal {
-                let is_id =
-                    principal.split_once(':').is_some_and(|(_, id)| uuid::Uuid::try_parse(id).is_ok());
-                body.insert(if is_id { "principal" } else { "principal_ref" }.to_owned(), json!(principal));
-            }
+            body.extend(self.principal.as_deref().map(principal));
         }
+        let terms = Terms { justification: self.justification };
         // Without a key: the secret is shown once, and an answer that is kept for a second asking would hold it.
-        let answer = weave.api.post("/tokens").json(&body).send().await?;
+        let answer = weave.api.post("/tokens").json(&body).terms(&terms).send().await?;
         let made = answer.json()?;
         let exit = if answer.status == 202 { Exit::Waits } else { Exit::Done };
         if weave.out.value(&made)? {
@@ -200,7 +193,9 @@ impl Revoke {
             weave.out.note("nothing was changed")?;
             return Ok(Exit::Failed);
         }
-        let answer = weave.api.delete(format!("/tokens/{}", segment(&self.id))).once().send().await?;
+        let terms = Terms { justification: self.justification };
+        let call = weave.api.delete(format!("/tokens/{}", segment(&self.id)));
+        let answer = call.terms(&terms).once().send().await?;
         if let Some(pending) = answer.pending()? {
             return weave.waits(&pending);
         }
@@ -210,20 +205,5 @@ impl Revoke {
             weave.out.line(&format!("{} {}", weave.out.ink.good("revoked"), plain::line(&self.id)))?;
         }
         Ok(Exit::Done)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_duration_has_a_number_and_a_unit() {
-        assert_eq!((seconds("30m").unwrap(), seconds("90d").unwrap()), (1800, 7_776_000));
-        for other in
-            ["", "90", "d", "-1d", "0h", "1w", "99999999999999999999d", "18446744073709551615d", "5€"]
-        {
-            assert!(seconds(other).is_err(), "{other}");
-        }
     }
 }
