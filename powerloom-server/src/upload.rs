@@ -13,6 +13,7 @@ use powerloom_core::door::mutation::UploadedFile;
 use powerloom_core::error::Error;
 use powerloom_core::invalid::{Invalid, shown};
 use serde::Deserialize;
+use std::collections::HashSet;
 use utoipa::ToSchema;
 
 /// An upload as JSON.
@@ -90,18 +91,26 @@ async fn form(app: &App, mut request: Request) -> Result<Vec<UploadedFile>, Fail
     let mut form = Multipart::from_request(request, &())
         .await
         .map_err(|_| Invalid::hidden("content-type", "`multipart/form-data` with its boundary"))?;
+    let most = app.loom.limits().skill_files;
     let mut files: Vec<UploadedFile> = Vec::new();
     let mut executable: Vec<String> = Vec::new();
     let mut archive = None;
     while let Some(part) = form.next_field().await.map_err(|error| torn(&error))? {
         let zipped = part.content_type().is_some_and(is_zip);
         if let Some(path) = part.file_name().map(str::to_owned) {
+            // The core refuses them too, but not before all of them are here.
+            if files.len() == most {
+                return Err(Invalid::new("files", &path, format!("at most {most} files")).into());
+            }
             let content = part.bytes().await.map_err(|error| torn(&error))?;
             if archive.is_none() && files.is_empty() && (zipped || path.to_lowercase().ends_with(".zip")) {
                 archive = Some(content.clone());
             }
             files.push(UploadedFile { path, executable: false, content: content.into() });
         } else if part.name() == Some("executable") {
+            if executable.len() == most {
+                return Err(Invalid::hidden("executable", format!("at most {most} paths")).into());
+            }
             executable.push(part.text().await.map_err(|error| torn(&error))?);
         } else {
             let name = shown(part.name().unwrap_or_default());
@@ -111,11 +120,12 @@ async fn form(app: &App, mut request: Request) -> Result<Vec<UploadedFile>, Fail
     if let (Some(archive), [_]) = (archive, files.as_slice()) {
         files = unpacked(app, archive).await?;
     }
-    for path in executable {
-        let file = files.iter_mut().find(|file| file.path == path);
-        let file =
-            file.ok_or_else(|| Invalid::new("executable", &path, "the path of a file of the upload"))?;
-        file.executable = true;
+    let mut wanted: HashSet<&str> = executable.iter().map(String::as_str).collect();
+    for file in &mut files {
+        file.executable |= wanted.remove(file.path.as_str());
+    }
+    if let Some(path) = executable.iter().find(|path| wanted.contains(path.as_str())) {
+        return Err(Invalid::new("executable", path, "the path of a file of the upload").into());
     }
     Ok(files)
 }

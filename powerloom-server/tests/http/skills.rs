@@ -1,6 +1,8 @@
 //! Uploads of skills over REST (rows P49–P51).
 
 use crate::world::{Answer, World};
+use powerloom_core::control_plane::ControlPlane;
+use powerloom_core::limits::Limits;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -182,4 +184,49 @@ async fn an_upload_is_refused_by_the_file_that_is_wrong_and_leaves_no_version() 
     assert_eq!(field(&world.send(request("multipart/form-data")).await.expect(400)), "content-type ");
     assert_eq!(field(&world.send(request("multipart/form-data; boundary=b")).await.expect(400)), "body ");
     assert_eq!(world.get(&path).await.expect(200).body["items"], json!([]));
+}
+
+/// A form has no end that a client may not put off: what no upload may have is refused where it comes, before the rest of it.
+#[tokio::test]
+async fn a_form_of_too_many_parts_is_refused_while_it_is_read() {
+    let store = powerloom_store::open("memory:").await.unwrap();
+    let mut limits = Limits::default();
+    limits.skill_files = 3;
+    let loom = ControlPlane::builder(store).limits(limits).build();
+    let world = World::over(loom, |config| config).await;
+    let skill = world.python_lint().await;
+    let file = |path: &str| {
+        format!("--x\r\ncontent-disposition: form-data; name=\"f\"; filename=\"{path}\"\r\n\r\nx\r\n")
+    };
+    let path = "--x\r\ncontent-disposition: form-data; name=\"executable\"\r\n\r\nSKILL.md\r\n";
+    let files: String = (0..4).map(|n| file(&format!("{n}.md"))).collect();
+    // Neither has an end: a reader that goes on says so.
+    for (body, field) in [(files, "files"), (file("SKILL.md") + &path.repeat(4), "executable")] {
+        let request =
+            world.request(Method::POST, &format!("/skills/{skill}/versions")).bearer_auth(&world.admin);
+        let request = request.header("content-type", "multipart/form-data; boundary=x").body(body);
+        let refused = world.send(request).await.expect(400);
+        assert_eq!(refused.body["error"]["detail"]["field"], field, "{}", refused.text);
+        assert!(refused.text.contains("at most 3"), "{}", refused.text);
+    }
+    let text = skill_md("python-lint", "x");
+    let form = Form::new()
+        .part("f", part("SKILL.md", text))
+        .part("f", part("a", "a"))
+        .part("f", part("b", "b"))
+        .text("executable", "b")
+        .text("executable", "a")
+        .text("executable", "b");
+    let made = world.upload(&skill, form).await.expect(201);
+    let flags: Vec<bool> = made.body["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["executable"].as_bool().unwrap())
+        .collect();
+    assert_eq!(flags, [false, true, true]);
+    let form =
+        Form::new().part("f", part("SKILL.md", "x")).text("executable", "SKILL.md").text("executable", "c");
+    let refused = world.upload(&skill, form).await.expect(400);
+    assert_eq!(refused.body["error"]["detail"]["value"], "c", "{}", refused.text);
 }
