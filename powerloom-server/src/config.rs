@@ -5,6 +5,7 @@ use powerloom_core::token::TokenService;
 use powerloom_core::token::external::ExternalTokens;
 use std::num::NonZeroU32;
 use std::time::Duration;
+use tokio_util::task::TaskTracker;
 
 /// How a router is set up.
 #[derive(Debug, Clone)]
@@ -24,6 +25,11 @@ pub struct Config {
     pub viewers: bool,
     /// Who signs checkpoints of the audit chains, and who keeps them: nobody unless said otherwise.
     pub checkpoints: Option<Checkpoints>,
+    /// What requests have begun and must not be cut, such as a plan that is being applied: it goes on when its client is gone.
+    ///
+    /// Whoever serves the router themselves keeps a clone, and in the end, after cancelling `stopping`, closes it and waits for
+    /// it before the runtime and the loops end; `Server` does so. An application ends soon then: it begins no further step.
+    pub work: TaskTracker,
 }
 
 impl Config {
@@ -37,6 +43,7 @@ impl Config {
             cors_origins: Vec::new(),
             viewers: false,
             checkpoints: None,
+            work: TaskTracker::new(),
         }
     }
 
@@ -85,7 +92,8 @@ pub struct Bounds {
     pub body_bytes: usize,
     /// How many bytes the upload of a skill version may have, or a plan that is sent back: 32 MiB.
     pub upload_bytes: usize,
-    /// How long a request may take: 60 seconds. Streams, and invocations that wait for their end, are not bound by it.
+    /// How long a request may take: 60 seconds. Streams, invocations that wait for their end, and plans that are applied, are not
+    /// bound by it.
     pub request_timeout: Duration,
     /// How many requests a principal may make per second over time; `None` for no limit. Counted in this process alone:
     /// behind two replicas it is twice as many.

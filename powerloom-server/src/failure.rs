@@ -9,7 +9,9 @@ use powerloom_core::error_kind::ErrorKind;
 use powerloom_core::invalid::Invalid;
 use powerloom_core::manifest::{ManifestErrors, PlanError, ResolveError};
 use serde_json::{Value, json};
+use std::any::Any;
 use std::time::Duration;
+use tokio::task::JoinError;
 
 /// Why a request was not answered as asked.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +119,22 @@ impl From<CheckpointError> for Failure {
 }
 
 impl Failure {
+    /// What a panic is answered with; the log says what it was.
+    pub(crate) fn of_panic(panic: &(dyn Any + Send), what: &str) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text");
+        tracing::error!(panic = text, "{what} panicked");
+        Self::Panicked
+    }
+
+    /// What is answered if a task has not come to its end.
+    pub(crate) fn of_task(error: JoinError, what: &str) -> Self {
+        match error.try_into_panic() {
+            Ok(panic) => Self::of_panic(panic.as_ref(), what),
+            Err(error) => Error::Internal { message: format!("{what} was cut: {error}") }.into(),
+        }
+    }
+
     /// The HTTP status and the stable code.
     fn status(&self) -> (StatusCode, &'static str) {
         match self {

@@ -77,10 +77,7 @@ fn origin_of(text: &str) -> Option<HeaderValue> {
 }
 
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text");
-    tracing::error!(panic = text, "a handler panicked");
-    Failure::Panicked.into_response()
+    Failure::of_panic(panic.as_ref(), "a handler").into_response()
 }
 
 /// Names, times and counts a request.

@@ -27,7 +27,8 @@ use utoipa_axum::router::OpenApiRouter;
 /// Nested below a path, what an answer says of other paths (`location`, `ws_url`, the OpenAPI document) is without that path.
 ///
 /// `stopping` is cancelled when the program is about to end: from then on `/readyz` answers 503 and every stream is closed so
-/// that its reader can go on elsewhere.
+/// that its reader can go on elsewhere, and a plan that is being applied stops after the step it is at. Wait for
+/// [`Config::work`] then, before the runtime and the loops end.
 ///
 /// # Examples
 /// Below a path of an application of one's own:

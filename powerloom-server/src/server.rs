@@ -139,6 +139,7 @@ impl Server {
         #[cfg(not(feature = "tls"))]
         let secure = false;
         let checkpoints = self.config.checkpoints.clone();
+        let work = self.config.work.clone();
         let talk = Talk::new(router(self.loom.clone(), self.config, stopping.clone()), &self.bounds);
         #[cfg(feature = "tls")]
         let talk = talk.over(self.tls.as_ref());
@@ -156,6 +157,6 @@ impl Server {
             loops.checkpoints(checkpoints, self.loom);
         }
         tracing::info!(%address, secure, loops = ?loops.names(), "listening");
-        Ok(RunningServer::new(address, secure, stopping, listening, loops, self.bounds))
+        Ok(RunningServer::new(address, secure, stopping, listening, loops, work, self.bounds))
     }
 }

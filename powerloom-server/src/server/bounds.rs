@@ -23,7 +23,8 @@ pub struct ServerBounds {
     pub handshake: Duration,
     /// How long connections are still accepted after `/readyz` has begun to say no, for a load balancer to notice: zero.
     pub linger: Duration,
-    /// How long requests under way may take once no more are accepted: 30 seconds.
+    /// How long requests under way may take once no more are accepted: 30 seconds. Then again as long what they have begun and
+    /// must not be cut, such as the step that an application is at.
     pub drain: Duration,
     /// How long the loops may take to finish and to give their claims back: 30 seconds.
     pub loops: Duration,

@@ -5,6 +5,7 @@ use crate::server::listen::Listening;
 use crate::server::loops::Loops;
 use std::net::SocketAddr;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// A running server. Dropped, it ends as in a crash: what it was at is found and finished by another one, or by itself when it
 /// is started again.
@@ -15,6 +16,7 @@ pub struct RunningServer {
     stopping: CancellationToken,
     listening: Listening,
     loops: Loops,
+    work: TaskTracker,
     bounds: ServerBounds,
 }
 
@@ -25,6 +27,8 @@ pub struct RunningServer {
 pub struct Stopped {
     /// How many connections, or requests on one, had to be cut because they took too long.
     pub cut: usize,
+    /// How many things that requests had begun, such as applications of plans, took too long and were left as they were.
+    pub unfinished: usize,
     /// The loops that were abandoned because they took too long.
     pub abandoned: Vec<&'static str>,
 }
@@ -33,7 +37,7 @@ impl Stopped {
     /// Whether everything ended by itself.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.cut == 0 && self.abandoned.is_empty()
+        self.cut == 0 && self.unfinished == 0 && self.abandoned.is_empty()
     }
 }
 
@@ -44,9 +48,10 @@ impl RunningServer {
         stopping: CancellationToken,
         listening: Listening,
         loops: Loops,
+        work: TaskTracker,
         bounds: ServerBounds,
     ) -> Self {
-        Self { address, secure, stopping, listening, loops, bounds }
+        Self { address, secure, stopping, listening, loops, work, bounds }
     }
 
     /// Where it listens.
@@ -71,8 +76,9 @@ impl RunningServer {
     }
 
     /// Ends it in order: `/readyz` says no and streams are closed so that their readers can go on elsewhere; no more
-    /// connections are accepted; requests under way get [`drain`](ServerBounds::drain); then the loops finish what they are
-    /// at and give the rest back. Each step is in the log.
+    /// connections are accepted; requests under way get [`drain`](ServerBounds::drain), and then what they have begun and must not
+    /// be cut gets as long ([`Config::work`](crate::Config::work)); then the loops finish what they are at and give the rest back.
+    /// Each step is in the log.
     ///
     /// # Cancel safety
     /// Dropped, it ends as if it had been dropped itself.
@@ -87,10 +93,23 @@ impl RunningServer {
             0 => tracing::info!("all connections have ended"),
             cut => tracing::warn!(cut, "connections took too long and were cut"),
         }
+        // Before the loops: a replacement waits for the reconciler.
+        let unfinished = self.finish().await;
         let abandoned = self.loops.end(self.bounds.loops).await;
-        let stopped = Stopped { cut, abandoned };
+        let stopped = Stopped { cut, unfinished, abandoned };
         tracing::info!(clean = stopped.is_clean(), "stopped");
         stopped
+    }
+
+    /// Waits for what requests have begun. Says how much of it took too long.
+    async fn finish(&self) -> usize {
+        self.work.close();
+        let waited = tokio::time::timeout(self.bounds.drain, self.work.wait()).await;
+        let unfinished = if waited.is_ok() { 0 } else { self.work.len() };
+        if unfinished > 0 {
+            tracing::warn!(unfinished, "what requests have begun took too long and is left as it is");
+        }
+        unfinished
     }
 }
 
@@ -99,5 +118,49 @@ impl Drop for RunningServer {
         self.stopping.cancel();
         self.listening.abandon();
         self.loops.abandon();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Server};
+    use powerloom_core::control_plane::ControlPlane;
+    use powerloom_core::entropy::SystemEntropy;
+    use powerloom_core::token::{KeySet, MemorySigningKeys, SigningKey, TokenOptions, TokenService};
+    use std::future::pending;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::sync::oneshot;
+
+    async fn started() -> (RunningServer, TaskTracker) {
+        let loom = ControlPlane::builder(powerloom_store::open("memory:").await.unwrap()).build();
+        let keys = MemorySigningKeys::new(KeySet::new(SigningKey::generate_ed25519(&SystemEntropy).unwrap()));
+        let options = TokenOptions::new("https://loom.acme.com", "https://loom.acme.com");
+        let tokens = TokenService::new(&loom, Arc::new(keys), options).unwrap();
+        let config = Config::new(tokens);
+        let work = config.work.clone();
+        (Server::new(loom, config).start().await.unwrap(), work)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_waits_for_what_a_request_has_begun() {
+        let (server, work) = started().await;
+        let (go_on, told) = oneshot::channel::<()>();
+        let task = work.spawn(told);
+        let ending = tokio::spawn(server.shutdown());
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert!(!ending.is_finished(), "it is not done yet");
+        go_on.send(()).unwrap();
+        assert!(ending.await.unwrap().is_clean());
+        assert!(task.await.unwrap().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_does_not_wait_for_ever_and_says_what_it_left() {
+        let (server, work) = started().await;
+        work.spawn(pending::<()>());
+        let stopped = server.shutdown().await;
+        assert_eq!((stopped.unfinished, stopped.is_clean()), (1, false));
     }
 }

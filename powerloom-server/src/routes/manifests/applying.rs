@@ -4,10 +4,12 @@ use crate::app::App;
 use crate::authenticate::By;
 use crate::failure::Failure;
 use crate::input::{LongBody, Terms};
+use crate::patience::Patience;
 use crate::resource::answer::{Pending, waiting};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use futures::FutureExt as _;
 use powerloom_core::approval::ApprovalId;
 use powerloom_core::control_plane::ControlPlane;
 use powerloom_core::digest::Digest;
@@ -19,6 +21,8 @@ use powerloom_core::error::{Error, Result as CoreResult};
 use powerloom_core::invalid::Invalid;
 use powerloom_core::manifest::{ApplyOptions, Plan, Report, Through};
 use serde::{Deserialize, Serialize};
+use std::panic::AssertUnwindSafe;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use utoipa::ToSchema;
 
@@ -56,6 +60,9 @@ pub(super) struct AppliedPlan {
 /// It goes on when its client is gone, to the last step: no step is left half done, and a replacement, which may wait up to 30
 /// seconds for the runtime, is not left without its second half. To learn what became of it, send it again with the same
 /// `idempotency-key`: what was made is answered as it was. The same key for another plan is refused.
+///
+/// However long it takes, it is answered. If the server is about to end it stops after the step it is at; each step that is left
+/// fails as `unavailable`, and the same plan with the same key goes on where it stopped.
 #[utoipa::path(post, path = "/manifests/apply", tag = "manifests", operation_id = "applyPlan",
     request_body = ApplyRequest,
     params(
@@ -68,27 +75,37 @@ pub(super) async fn apply(
     State(app): State<App>,
     By(caller): By,
     Terms(terms): Terms,
+    patience: Patience,
     LongBody(request): LongBody<ApplyRequest>,
 ) -> Result<Json<AppliedPlan>, Failure> {
     not_at_once(&terms)?;
     let under = same("under", request.under, terms.under)?;
-    let loom = app.loom.clone();
-    // A task of its own: dropped between the halves of a replacement, there would be neither the old one nor the new one.
-    let work = async move { carried_out(&loom, &caller, &request, under, &terms).await };
-    let done = tokio::spawn(work.in_current_span()).await;
-    let report = done.map_err(|_| Failure::Panicked)??;
+    // The plan bounds it: so many steps, each of which ends.
+    patience.lift();
+    // A task of its own: dropped between the halves of a replacement, there would be neither the old one nor the new one. The
+    // server waits for it in the end.
+    let tasks = app.config.work.clone();
+    let work = async move {
+        let work = carried_out(&app.loom, &app.stopping, &caller, &request, under, &terms);
+        // Told here: there may be nobody left who would hear of it.
+        let done = AssertUnwindSafe(work).catch_unwind().await;
+        done.map_err(|panic| Failure::of_panic(panic.as_ref(), "applying a plan"))
+    };
+    let done = tasks.spawn(work.in_current_span()).await;
+    let report = done.map_err(|error| Failure::of_task(error, "applying a plan"))???;
     let is_complete = report.is_complete();
     Ok(Json(AppliedPlan { report, is_complete }))
 }
 
 async fn carried_out(
     loom: &ControlPlane,
+    stopping: &CancellationToken,
     caller: &Caller,
     request: &ApplyRequest,
     under: Option<ApprovalId>,
     terms: &SubmitOptions,
 ) -> CoreResult<Report> {
-    let mut through = Through::new(loom, caller);
+    let mut through = Through::new(loom, caller).until(stopping);
     if let Some(under) = under {
         through = through.under(under);
     }

@@ -155,6 +155,8 @@ async fn parsed(app: &App, request: PlanRequest) -> Result<Parsed, Failure> {
         let streams = request.documents.iter().map(|source| (source.name.as_str(), source.text.as_str()));
         parse_all(streams, mode, loom.catalogue())
     };
-    let parsed = tokio::task::spawn_blocking(read).await.map_err(|_| Failure::Panicked)?;
+    let parsed = tokio::task::spawn_blocking(read)
+        .await
+        .map_err(|error| Failure::of_task(error, "reading manifests"))?;
     parsed.map_err(Failure::Manifest)
 }

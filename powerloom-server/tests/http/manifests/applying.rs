@@ -3,15 +3,27 @@
 use crate::manifests::{apply, declare, plan, results, skills, under};
 use crate::world::World;
 use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::Request;
 use powerloom_core::control_plane::ControlPlane;
 use powerloom_core::door::caller::Caller;
 use powerloom_core::door::gate::{Gate, Proposal, Verdict};
+use powerloom_core::entropy::SystemEntropy;
 use powerloom_core::error::Result as CoreResult;
+use powerloom_core::manifest::{ParseMode, Through, parse};
+use powerloom_core::token::{KeySet, MemorySigningKeys, SigningKey, TokenOptions, TokenService};
+use powerloom_server::{Config, router};
 use reqwest::Method;
-use serde_json::json;
-use std::sync::Arc;
+use serde_json::{Value, json};
+use std::fmt;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
 
 /// Sem. 2.8: a plan says whom it will ask, a step waits, and a plan that was approved as a whole asks nobody again.
 #[tokio::test]
@@ -146,4 +158,132 @@ async fn an_application_goes_on_when_its_client_is_gone() {
     assert_eq!(verified["ok"], true, "{verified}");
     let made = world.get("/audit?verb=skill.create").await.expect(200).body;
     assert_eq!(made["items"].as_array().unwrap().len(), 20, "each was made once, with its entry");
+}
+
+/// No step is begun once the server is about to end, and whoever serves the router can wait for the one under way.
+#[tokio::test]
+async fn an_application_stops_between_its_steps_when_the_server_is_about_to_end() {
+    let turnstile = Arc::new(Turnstile { waiting: Semaphore::new(0), open: Semaphore::new(0) });
+    let store = powerloom_store::open("memory:").await.unwrap();
+    let loom = ControlPlane::builder(store).gate(turnstile.clone()).build();
+    let mut work = None;
+    let world = World::over(loom, |config| {
+        work = Some(config.work.clone());
+        config
+    })
+    .await;
+    let work = work.unwrap();
+    let planned = plan(&world, &skills(&["a", "b", "c"])).await;
+    let body = json!({ "plan": planned["plan"] });
+    let request = world.request(Method::POST, "/manifests/apply").bearer_auth(&world.admin).json(&body);
+    let client = tokio::spawn(request.send());
+    turnstile.waiting.acquire().await.unwrap().forget();
+    world.stopping.cancel();
+    work.close();
+    assert_eq!(work.len(), 1, "there is something to wait for");
+    turnstile.open.add_permits(3);
+    work.wait().await;
+
+    let report: Value = client.await.unwrap().unwrap().json().await.unwrap();
+    assert_eq!(results(&report), ["created", "failed", "failed"]);
+    let last = &report["lines"][2];
+    assert_eq!(last["kind"], "unavailable");
+    assert!(last["message"].as_str().unwrap().contains("about to end"), "{report}");
+    assert_eq!(turnstile.open.available_permits(), 2, "the others did not come to the gate");
+}
+
+/// Judges for ten minutes.
+#[derive(Debug)]
+struct Slow;
+
+#[async_trait]
+impl Gate for Slow {
+    async fn judge(&self, proposal: &Proposal<'_>) -> CoreResult<Verdict> {
+        if proposal.kind.as_str() == "Skill" {
+            tokio::time::sleep(Duration::from_secs(600)).await;
+        }
+        Ok(Verdict::Open)
+    }
+}
+
+/// Without a socket, so that nobody waits for the time that passes.
+#[tokio::test(start_paused = true)]
+async fn an_application_may_take_longer_than_other_requests() {
+    let store = powerloom_store::open("memory:").await.unwrap();
+    let loom = ControlPlane::builder(store).gate(Arc::new(Slow)).build();
+    let acme = loom.bootstrap(&"acme".parse().unwrap(), &"admin@acme.com".parse().unwrap()).await.unwrap();
+    let keys = MemorySigningKeys::new(KeySet::new(SigningKey::generate_ed25519(&SystemEntropy).unwrap()));
+    let options = TokenOptions::new("https://loom.acme.com", "https://loom.acme.com");
+    let tokens = TokenService::new(&loom, Arc::new(keys), options).unwrap();
+    let bearer = tokens.mint_access(acme.id, acme.admin, Duration::from_secs(900)).await.unwrap();
+    let admin = acme.admin_caller();
+    let documents =
+        parse("a.yaml", &skills(&["lint"]), ParseMode::Lenient, loom.catalogue()).unwrap().documents;
+    let plan = Through::new(&loom, &admin).plan(documents).await.unwrap();
+
+    let request = Request::post("/manifests/apply")
+        .header("authorization", format!("Bearer {}", bearer.reveal()))
+        .body(Body::from(json!({ "plan": plan }).to_string()))
+        .unwrap();
+    let began = tokio::time::Instant::now();
+    let response =
+        router(loom, Config::new(tokens), CancellationToken::new()).oneshot(request).await.unwrap();
+    assert_eq!((response.status().as_u16(), began.elapsed().as_secs()), (200, 600));
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    let report: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(report["is_complete"], true, "{report}");
+}
+
+/// Panics once it is asked about a skill.
+#[derive(Debug)]
+struct Broken;
+
+#[async_trait]
+impl Gate for Broken {
+    async fn judge(&self, proposal: &Proposal<'_>) -> CoreResult<Verdict> {
+        assert!(proposal.kind.as_str() != "Skill", "a thing that cannot be");
+        Ok(Verdict::Open)
+    }
+}
+
+/// Keeps what the log says.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl Visit for Log {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        *self.0.lock().unwrap() += &format!("{field}={value:?} ");
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::ERROR
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn an_application_that_panics_is_answered_and_told_in_the_log() {
+    let log = Log::default();
+    let _here = tracing::subscriber::set_default(log.clone());
+    let store = powerloom_store::open("memory:").await.unwrap();
+    let loom = ControlPlane::builder(store).gate(Arc::new(Broken)).build();
+    let world = World::over(loom, |config| config).await;
+    let planned = plan(&world, &skills(&["lint"])).await;
+    let failed = apply(&world, &planned["plan"]).await.expect(500);
+    assert_eq!(failed.code(), "internal");
+    assert!(!failed.text.contains("cannot be"), "{}", failed.text);
+    let told = log.0.lock().unwrap().clone();
+    assert!(told.contains("a thing that cannot be") && told.contains("applying a plan panicked"), "{told}");
+    world.get("/whoami").await.expect(200);
 }
