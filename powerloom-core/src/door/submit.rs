@@ -299,14 +299,12 @@ impl Plane {
         key: &str,
         fingerprint: Digest,
     ) -> Result<()> {
-        let key = format!("{} {word} {key}", caller.principal);
         for _ in 0..self.limits.attempts {
-            let now = self.now();
-            match self.store.idempotency(caller.org, &key, now).await? {
-                Some(kept) if kept.fingerprint == fingerprint => return Ok(()),
-                Some(_) => return Err(Conflict::IdempotencyMismatch.into()),
-                None => {}
+            if self.is_reserved(caller, word, key, fingerprint).await? {
+                return Ok(());
             }
+            let now = self.now();
+            let key = key_of(caller, word, key);
             let mut commit = Commit::new(caller.org, now);
             commit.expect.push(Precondition::IdempotencyFree(key.clone()));
             commit.write.push(Write::PutIdempotency(IdempotencyRow {
@@ -341,6 +339,22 @@ impl Plane {
     async fn audit_decision(&self, work: &Work<'_>, decision: &Decision) -> Result<()> {
         let detail = serde_json::to_value(decision).unwrap_or_default();
         self.audit_denial(work, json!({ "decision": detail })).await
+    }
+
+    /// Whether a key is kept for this request that comes to many changes. Nothing is written.
+    pub(crate) async fn is_reserved(
+        &self,
+        caller: &Caller,
+        word: &str,
+        key: &str,
+        fingerprint: Digest,
+    ) -> Result<bool> {
+        let key = key_of(caller, word, key);
+        match self.store.idempotency(caller.org, &key, self.now()).await? {
+            Some(kept) if kept.fingerprint == fingerprint => Ok(true),
+            Some(_) => Err(Conflict::IdempotencyMismatch.into()),
+            None => Ok(false),
+        }
     }
 
     /// Refused attempts are on the chain too (sem. 2.9).
@@ -417,5 +431,10 @@ pub(crate) fn idempotency_key(
     options: &SubmitOptions,
 ) -> Option<String> {
     let key = options.idempotency_key.as_ref()?;
-    Some(format!("{} {} {key}", caller.principal, mutation.action.word()))
+    Some(key_of(caller, mutation.action.word(), key))
+}
+
+/// A key in the name of principal and operation.
+fn key_of(caller: &Caller, word: &str, key: &str) -> String {
+    format!("{} {word} {key}", caller.principal)
 }

@@ -16,7 +16,7 @@ use crate::manifest::diff::plan_as;
 use crate::manifest::document::Document;
 use crate::manifest::export::export_as;
 use crate::manifest::forecast::Forecaster;
-use crate::manifest::plan::{MAX_STEPS, PLAN_VERSION, Plan};
+use crate::manifest::plan::{Clash, MAX_STEPS, PLAN_VERSION, Plan, Verb};
 use crate::manifest::prune::{self, strays};
 use crate::manifest::report::Report;
 use crate::manifest::resolve::{find, named};
@@ -27,6 +27,7 @@ use crate::record::{KindName, RecordRow, ResourceKey, Stage};
 use crate::store::{RecordCursor, RecordQuery};
 use async_trait::async_trait;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +46,9 @@ pub struct Through<'a> {
 
 /// How long a replacement waits for the old one to let go of its name, unless said otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What an application is called where its key is kept.
+const WORD: &str = "apply_plan";
 
 /// How often it looks meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -89,7 +93,7 @@ impl<'a> Through<'a> {
 
     /// Makes an application that is sent again answer what it answered: each step has a key of its own, which is made of this
     /// one and of the step's place in the plan (see [`SubmitOptions::idempotency_key`]). What was refused, or not tried, is
-    /// tried again. Only [`apply`](Self::apply) keeps the key for this one plan.
+    /// tried again. Only [`apply`](Self::apply) keeps the key for this one plan, once the caller may make one of its steps.
     #[must_use]
     pub const fn idempotency_key(mut self, key: &'a str) -> Self {
         self.key = Some(key);
@@ -135,9 +139,39 @@ impl<'a> Through<'a> {
         whole.idempotency_key = self.key.map(str::to_owned);
         whole.validate()?;
         if let Some(key) = self.key {
-            self.control_plane.plane.reserve(self.caller, "apply_plan", key, plan.digest()?).await?;
+            self.keep(key, plan, options).await?;
         }
         Ok(apply_until(plan, self, options, self.stopping).await)
+    }
+
+    /// Keeps the key for this plan if one of its steps can be made now. A plan that does nothing, and a caller who may do nothing
+    /// of it, leave nothing in the store, however many keys they think of.
+    async fn keep(&self, key: &str, plan: &Plan, options: ApplyOptions) -> Result<(), Error> {
+        let plane = &self.control_plane.plane;
+        let digest = plan.digest()?;
+        if plane.is_reserved(self.caller, WORD, key, digest).await? {
+            return Ok(());
+        }
+        let nothing_made = BTreeMap::new();
+        for step in &plan.steps {
+            let is_anothers = matches!(step.clashes.first(), Some(Clash::Owner { .. }));
+            let mutation = match step.verb {
+                _ if is_anothers => continue,
+                Verb::Noop => continue,
+                Verb::Replace if !options.allow_replace => continue,
+                Verb::Replace => step.removal(),
+                Verb::Create | Verb::Update | Verb::Archive => step.mutation(&nothing_made),
+            };
+            // What waits for another step of the plan is not made before that one, which is asked about too.
+            let Ok(mutation) = mutation else { continue };
+            match plane.rehearse(self.caller, &mutation).await {
+                Ok(_) => return plane.reserve(self.caller, WORD, key, digest).await,
+                Err(error @ (Error::Store(_) | Error::Internal { .. })) => return Err(error),
+                // It is refused again when its turn comes, and the report says why.
+                Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// How the step at this place is submitted.

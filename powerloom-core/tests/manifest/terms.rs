@@ -2,6 +2,7 @@
 
 use crate::house::House;
 use powerloom_core::digest::Digest;
+use powerloom_core::door::caller::Caller;
 use powerloom_core::error::Error;
 use powerloom_core::manifest::{
     ApplyOptions, MAX_BYTES, MAX_STEPS, ParseMode, Plan, Report, StepResult, Through, parse_all, to_yaml,
@@ -79,6 +80,35 @@ async fn a_key_keeps_nothing_of_a_step_that_failed() {
     house.cp.submit(&house.admin, archive).await.unwrap();
     let report = keyed(&house, &plan, "k").await.unwrap();
     assert!(report.is_complete(), "{report}");
+}
+
+/// Sem. 2.14: a key is kept for whoever may do something with it, and not for what does nothing: others would fill the store.
+#[tokio::test]
+async fn a_key_is_not_kept_for_a_plan_of_which_nothing_can_be_made() {
+    let house = House::new().await;
+    house.declare("{kind: User, metadata: {email: ada@acme.com, ou_path: /acme}}").await;
+    let rows = house.rows().await;
+    let user = rows.iter().find(|row| row.spec["email"] == "ada@acme.com").unwrap();
+    let ada = Caller::user(house.admin.org, user.meta.id);
+    let kept = async |caller: &Caller, key: &str| {
+        let key = format!("{} apply_plan {key}", caller.principal);
+        let now = powerloom_core::clock::Clock::now(&powerloom_core::clock::SystemClock);
+        house.cp.store().idempotency(caller.org, &key, now).await.unwrap().is_some()
+    };
+    let (one, other) = (house.plan(&skills(&["lint"])).await, house.plan(&skills(&["test"])).await);
+    let fine = ApplyOptions::default();
+    for plan in [&one, &other] {
+        let report = Through::new(&house.cp, &ada).idempotency_key("k").apply(plan, fine).await.unwrap();
+        assert!(matches!(report.lines[0].result, StepResult::Failed { .. }), "{report}");
+        assert!(!kept(&ada, "k").await, "who may do nothing leaves nothing");
+    }
+    house.declare(&skills(&["lint"])).await;
+    let nothing = house.plan(&skills(&["lint"])).await;
+    assert!(keyed(&house, &nothing, "k").await.unwrap().is_complete());
+    assert!(!kept(&house.admin, "k").await, "what does nothing leaves nothing");
+    assert!(keyed(&house, &other, "k").await.unwrap().is_complete());
+    assert!(kept(&house.admin, "k").await);
+    assert_eq!(keyed(&house, &nothing, "k").await.unwrap_err().code(), "idempotency_mismatch");
 }
 
 /// No step is begun once the program is about to end, and each says so.
