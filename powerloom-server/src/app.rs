@@ -1,6 +1,7 @@
 //! What every handler shares.
 
 use crate::config::Config;
+use crate::input::Room;
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimit;
 use crate::stream::shelf::Shelves;
@@ -19,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) limit: RateLimit,
     pub(crate) metrics: Metrics,
+    /// Room for long bodies.
+    pub(crate) room: Room,
     /// Frames of sessions that several read.
     pub(crate) shelves: Shelves,
     /// Cancelled when the program is about to end: streams are closed resumably, `/readyz` says no.
@@ -28,8 +31,9 @@ pub(crate) struct Shared {
 impl App {
     pub(crate) fn new(loom: ControlPlane, config: Config, stopping: CancellationToken) -> Self {
         let limit = RateLimit::new(&config.bounds);
+        let room = Room::new(config.bounds.upload_bytes);
         let (metrics, shelves) = (Metrics::default(), Shelves::default());
-        Self(Arc::new(Shared { loom, config, limit, metrics, shelves, stopping }))
+        Self(Arc::new(Shared { loom, config, limit, metrics, room, shelves, stopping }))
     }
 }
 

@@ -91,6 +91,9 @@ pub struct Bounds {
     /// How many bytes a request's body may have: 4 MiB.
     pub body_bytes: usize,
     /// How many bytes the upload of a skill version may have, or a plan that is sent back: 32 MiB.
+    ///
+    /// Those above 1 MiB, or of unknown length, together may have eight times as many at once, in this process: one more waits
+    /// until there is room, within its own time.
     pub upload_bytes: usize,
     /// How long a request may take: 60 seconds. Streams, invocations that wait for their end, and plans that are applied, are not
     /// bound by it.

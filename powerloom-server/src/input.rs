@@ -7,8 +7,9 @@ mod json;
 mod named;
 mod path;
 mod query;
+mod room;
 
-pub(crate) use body::{Body, BodyOr, LongBody, is_json, media_type, parse, read_body};
+pub(crate) use body::{Body, BodyOr, LongBody, is_json, media_type, parse_aside, read_body};
 pub(crate) use events::{last_event_id, wants_events};
 pub(crate) use headers::{
     BREAK_GLASS, IDEMPOTENCY_KEY, IfMatch, IfMatchHeader, JUSTIFICATION, NotAgain, Terms, TermsHeaders,
@@ -17,6 +18,7 @@ pub(crate) use headers::{
 pub(crate) use named::{Place, Whom};
 pub(crate) use path::At;
 pub(crate) use query::{Nothing, Params};
+pub(crate) use room::{Held, Room};
 
 /// Longest text of a parser that is passed on, in characters: it may quote what it was given.
 const PASSED_ON: usize = 300;

@@ -4,7 +4,7 @@ mod archive;
 
 use crate::app::App;
 use crate::failure::Failure;
-use crate::input::{is_json, media_type, parse, read_body};
+use crate::input::{Held, is_json, media_type, parse_aside, read_body};
 use archive::unzip;
 use axum::body::{Body, Bytes};
 use axum::extract::multipart::{Multipart, MultipartError};
@@ -45,9 +45,9 @@ pub(crate) struct Form {
 #[expect(dead_code, reason = "it describes; the bytes are read as they are")]
 pub(crate) struct Archive(Vec<u8>);
 
-/// The files of an upload; of what they are, the core judges.
+/// The files of an upload; of what they are, the core judges. With the room they take, to be held as long as they are.
 #[derive(Debug)]
-pub(crate) struct Upload(pub(crate) Vec<UploadedFile>);
+pub(crate) struct Upload(pub(crate) Vec<UploadedFile>, pub(crate) Held);
 
 impl FromRequest<App> for Upload {
     type Rejection = Failure;
@@ -62,13 +62,17 @@ impl FromRequest<App> for Upload {
             let allowed = "`multipart/form-data`, `application/zip` or `application/json`";
             return Err(Failure::MediaType { found: shown(&found.unwrap_or_default()), allowed });
         }
-        let body = read_body(body, app.config.bounds.upload_bytes).await?;
+        let most = app.config.bounds.upload_bytes;
+        let held = app.room.take(&parts.headers, most).await?;
+        let body = read_body(body, most).await?;
         match found.as_deref() {
-            Some("multipart/form-data") => form(app, Request::from_parts(parts, Body::from(body))).await,
-            Some(zip) if is_zip(zip) => unpacked(app, body).await,
-            _ => parse::<Files>(&body).map(|upload| upload.files),
+            Some("multipart/form-data") => {
+                let files = form(app, Request::from_parts(parts, Body::from(body))).await?;
+                Ok(Self(files, held))
+            }
+            Some(zip) if is_zip(zip) => Ok(Self(unpacked(app, body).await?, held)),
+            _ => parse_aside::<Files>(body, held).await.map(|(upload, held)| Self(upload.files, held)),
         }
-        .map(Self)
     }
 }
 

@@ -2,14 +2,15 @@
 
 use crate::app::App;
 use crate::failure::Failure;
-use crate::input::json::Unambiguous;
+use crate::input::json::checked;
+use crate::input::room::{Held, SHORT};
 use crate::input::said;
 use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use powerloom_core::invalid::{Invalid, shown};
-use serde::de::{DeserializeOwned, DeserializeSeed};
+use serde::de::DeserializeOwned;
 use std::error::Error as _;
 
 /// A JSON body, read as `T`.
@@ -20,23 +21,28 @@ use std::error::Error as _;
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Body<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
-        read_json(request, app.config.bounds.body_bytes).await.map(Self)
+        let bytes = read_bytes(request, app.config.bounds.body_bytes).await?;
+        Ok(Self(parse_aside(bytes, Held::default()).await?.0))
     }
 }
 
-/// A JSON body that may be as long as an upload: what was made here and is sent back, such as a plan.
+/// A JSON body that may be as long as an upload: what was made here and is sent back, such as a plan. With the room it takes,
+/// to be held as long as what was read.
 #[derive(Debug)]
-pub(crate) struct LongBody<T>(pub(crate) T);
+pub(crate) struct LongBody<T>(pub(crate) T, pub(crate) Held);
 
-impl<T: DeserializeOwned> FromRequest<App> for LongBody<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for LongBody<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
-        read_json(request, app.config.bounds.upload_bytes).await.map(Self)
+        let most = app.config.bounds.upload_bytes;
+        let held = app.room.take(request.headers(), most).await?;
+        let (read, held) = parse_aside(read_bytes(request, most).await?, held).await?;
+        Ok(Self(read, held))
     }
 }
 
@@ -44,7 +50,7 @@ impl<T: DeserializeOwned> FromRequest<App> for LongBody<T> {
 #[derive(Debug)]
 pub(crate) struct BodyOr<T>(pub(crate) T);
 
-impl<T: DeserializeOwned + Default> FromRequest<App> for BodyOr<T> {
+impl<T: DeserializeOwned + Default + Send + 'static> FromRequest<App> for BodyOr<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
@@ -52,13 +58,10 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for BodyOr<T> {
         if bytes.is_empty() {
             Ok(Self(T::default()))
         } else {
-            parse::<Option<T>>(&bytes).map(|given| Self(given.unwrap_or_default()))
+            let (given, _) = parse_aside::<Option<T>>(bytes, Held::default()).await?;
+            Ok(Self(given.unwrap_or_default()))
         }
     }
-}
-
-async fn read_json<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, Failure> {
-    parse(&read_bytes(request, most).await?)
 }
 
 async fn read_bytes(request: Request, most: usize) -> Result<Bytes, Failure> {
@@ -101,8 +104,22 @@ fn missing(error: &str) -> Option<&str> {
     Some(error.strip_prefix("missing field `")?.split_once('`')?.0)
 }
 
-/// Reads JSON as `T`: nothing twice, nothing after it.
-pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+/// The same as [`parse`], of a long text not on a thread that others wait for. The room of the text is held until it is read,
+/// also when nobody waits for that any more.
+pub(crate) async fn parse_aside<T: DeserializeOwned + Send + 'static>(
+    bytes: Bytes,
+    held: Held,
+) -> Result<(T, Held), Failure> {
+    if bytes.len() <= SHORT {
+        return Ok((parse(&bytes)?, held));
+    }
+    let read = tokio::task::spawn_blocking(move || (parse(&bytes), held)).await;
+    let (read, held) = read.map_err(|error| Failure::of_task(error, "reading a body"))?;
+    Ok((read?, held))
+}
+
+/// Reads JSON as `T`: nothing twice, nothing after it. It is read straight into `T`, with nothing of any shape in between.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     let refused = |path: String, error: &serde_json::Error| {
         let text = said(error);
         let field = match (path.as_str(), missing(&text)) {
@@ -113,30 +130,52 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
         };
         Invalid::hidden(field, format!("what the schema says: {text}"))
     };
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Unambiguous.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-    let value = value.map_err(|error| refused(".".to_owned(), &error))?;
-    Ok(serde_path_to_error::deserialize(value)
+    let text = checked(bytes).map_err(|error| refused(".".to_owned(), &error))?;
+    let mut reader = serde_json::Deserializer::from_slice(&text);
+    Ok(serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| refused(error.path().to_string(), error.inner()))?)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{Held, parse, parse_aside};
+    use crate::input::room::SHORT;
     use serde::Deserialize;
     use serde_json::Value;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Outer {
-        #[expect(dead_code, reason = "only read")]
         inner: Inner,
     }
 
     #[derive(Debug, Deserialize)]
     struct Inner {
-        #[expect(dead_code, reason = "only read")]
         limit: u8,
+    }
+
+    /// A value of any shape in between would be many times as large as the body, and know nothing of the place.
+    #[test]
+    fn a_body_is_read_straight_from_its_text() {
+        let refused = parse::<Outer>(b"{\"inner\":\n{\"limit\":true}}").unwrap_err().to_string();
+        assert!(refused.contains("invalid type: boolean `true`, expected u8 at line 2 column"), "{refused}");
+        for whole in ["2.0", "2e0", "0.2E+1"] {
+            let body = format!("{{\"inner\":{{\"limit\":{whole}}}}}");
+            assert_eq!(parse::<Outer>(body.as_bytes()).unwrap().inner.limit, 2, "{whole}");
+        }
+        let broken = parse::<Outer>(b"{\"inner\":{\"limit\":2.5}}").unwrap_err().to_string();
+        assert!(broken.contains("inner.limit") && broken.contains("2.5"), "{broken}");
+    }
+
+    #[tokio::test]
+    async fn a_long_body_is_read_as_a_short_one_is() {
+        let padding = " ".repeat(SHORT);
+        let good = format!("{{\"inner\":{padding}{{\"limit\":7}}}}");
+        let (read, _) = parse_aside::<Outer>(good.into(), Held::default()).await.unwrap();
+        assert_eq!(read.inner.limit, 7);
+        let twice = format!("{{\"inner\":{padding}{{\"limit\":7,\"limit\":7}}}}");
+        let refused = parse_aside::<Outer>(twice.into(), Held::default()).await.unwrap_err().to_string();
+        assert!(refused.contains("`limit` is there twice"), "{refused}");
     }
 
     #[test]

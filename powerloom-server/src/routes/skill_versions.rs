@@ -58,7 +58,7 @@ async fn publish(
     By(caller): By,
     At(skill): At<ResourceId>,
     Terms(terms): Terms,
-    Upload(files): Upload,
+    Upload(files, _held): Upload,
 ) -> Result<Response, Failure> {
     let outcome = app.loom.submit_with(&caller, Action::PublishSkillVersion { skill, files }, &terms).await?;
     created(&app, &caller, outcome, |row| format!("/skills/{skill}/versions/{}", row.meta.id)).await

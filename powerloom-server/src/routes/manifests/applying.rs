@@ -76,7 +76,7 @@ pub(super) async fn apply(
     By(caller): By,
     Terms(terms): Terms,
     patience: Patience,
-    LongBody(request): LongBody<ApplyRequest>,
+    LongBody(request, held): LongBody<ApplyRequest>,
 ) -> Result<Json<AppliedPlan>, Failure> {
     not_at_once(&terms)?;
     let under = same("under", request.under, terms.under)?;
@@ -86,6 +86,7 @@ pub(super) async fn apply(
     // server waits for it in the end.
     let tasks = app.config.work.clone();
     let work = async move {
+        let _held = held;
         let work = carried_out(&app.loom, &app.stopping, &caller, &request, under, &terms);
         // Told here: there may be nobody left who would hear of it.
         let done = AssertUnwindSafe(work).catch_unwind().await;
@@ -146,7 +147,7 @@ pub(super) async fn submit(
     State(app): State<App>,
     By(caller): By,
     Terms(mut terms): Terms,
-    LongBody(request): LongBody<SubmitPlanRequest>,
+    LongBody(request, _held): LongBody<SubmitPlanRequest>,
 ) -> Result<Response, Failure> {
     not_at_once(&terms)?;
     if let Some(under) = terms.under {
