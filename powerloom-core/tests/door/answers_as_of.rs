@@ -307,7 +307,8 @@ async fn labels_and_managed_fields_do_not_stand_in_the_way() {
             let known = w.cp.catalogue().kind(&row.kind).unwrap().fields().iter().any(|it| it.spec == field);
             let update = Action::Update { target: row.key(), expect: None, patch: serde_json::Map::new() };
             let update = Mutation {
-                labels: Some(Labels::default().with("team", team).unwrap()),
+                // What is managed is so by the owner's documents.
+                labels: Some(Labels::default().with("owner", "one").unwrap().with("team", team).unwrap()),
                 managed: known.then(|| [field.to_owned()].into()),
                 ..update.into()
             };
