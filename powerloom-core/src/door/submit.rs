@@ -217,8 +217,9 @@ impl Plane {
     }
 
     async fn apply(&self, work: &Work<'_>, draft: Draft) -> Result<Outcome> {
-        let Draft { expect, write, change, record, session, created, authz, approval, also, warnings, .. } =
-            draft;
+        let Draft {
+            expect, write, change, record, session, created, authz, approval, also, warnings, ..
+        } = draft;
         let mut commit = work.commit();
         commit.expect.extend(expect);
         commit.write = write;

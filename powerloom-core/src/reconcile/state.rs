@@ -139,8 +139,17 @@ pub enum SyncStatus {
 
 impl SyncStatus {
     /// What [`word`](Self::word) may say.
-    pub const WORDS: &'static [&'static str] =
-        &["pending", "dirty", "syncing", "synced", "backing_off", "parked", "blocked", "archiving", "archived"];
+    pub const WORDS: &'static [&'static str] = &[
+        "pending",
+        "dirty",
+        "syncing",
+        "synced",
+        "backing_off",
+        "parked",
+        "blocked",
+        "archiving",
+        "archived",
+    ];
 
     /// The status in one word, as shown in lists and errors.
     #[must_use]
