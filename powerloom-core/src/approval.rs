@@ -29,7 +29,7 @@ pub use break_glass::{BrokenGlass, TakenBack};
 pub use consent::{StandingConsent, StandingConsentSpec, StandingConsentStatus};
 pub use electorate::Ineligible;
 pub use id::ApprovalId;
-pub use inbox::{Approvals, Cancelled, Delegated, InboxFilter};
+pub use inbox::{Approvals, Cancelled, Delegated, InboxFilter, Whose};
 pub use policy_set::PolicySet;
 pub use request::{
     ApprovalRequest, ApprovalRequestSpec, ApprovalRequestStatus, ApprovalState, Ballot, Base, Purpose,

@@ -18,6 +18,7 @@ use crate::id::{OrgId, ResourceId};
 use crate::invalid::Invalid;
 use crate::limits::Limits;
 use crate::log_tree::LogTrees;
+use crate::page::{Page, Walk};
 use crate::permission::Permission;
 use crate::plane::Plane;
 use crate::principal::PrincipalRef;
@@ -26,7 +27,7 @@ use crate::resource::catalogue::Catalogue;
 use crate::resource::kind::Kind;
 use crate::secret::{KeyProvider, Sealer};
 use crate::session::hub::Hub;
-use crate::store::{OrgRow, RecordQuery, Store};
+use crate::store::{MAX_PAGE, Order, OrgRow, RecordCursor, RecordQuery, Store};
 use crate::verify_log::{VerifyReport, verify_log};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -298,34 +299,75 @@ impl ControlPlane {
         Ok(row)
     }
 
+    /// Whether the caller may read this record. One of a kind this program does not know has no permission to read it by.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn may_read(&self, caller: &Caller, row: &RecordRow) -> Result<bool> {
+        let Ok(kind) = self.plane.kind_of(row) else { return Ok(false) };
+        Ok(self.decide(caller, kind.permissions().read, Work::judged_at(row)).await?.is_allowed())
+    }
+
     /// Lists the records the caller may read (C32). A page may be shorter than asked for and yet not be the last: go on
-    /// from its last row until one is empty.
+    /// from its last row until one is empty. It walks over the whole list if need be: see [`list_page`](Self::list_page).
     ///
     /// # Errors
     /// Those of the store.
     pub async fn list(&self, caller: &Caller, query: &RecordQuery) -> Result<Vec<RecordRow>> {
         let mut query = query.clone();
         loop {
-            let page = self.plane.store.list_records(caller.org, &query).await?;
-            let Some(last) = page.last() else { return Ok(page) };
-            query.after = Some(crate::store::RecordCursor {
-                kind: last.kind.clone(),
-                name: last.meta.name.clone(),
-                id: last.meta.id,
-            });
-            let mut visible = Vec::new();
-            for row in page {
-                // A kind this program does not know has no permission to read it by.
-                let Ok(kind) = self.plane.kind_of(&row) else { continue };
-                let permission = kind.permissions().read;
-                if self.decide(caller, permission, Work::judged_at(&row)).await?.is_allowed() {
-                    visible.push(row);
-                }
+            let page = self.list_page(caller, &query).await?;
+            if !page.rows.is_empty() || page.next.is_none() {
+                return Ok(page.rows);
             }
-            if !visible.is_empty() {
-                return Ok(visible);
+            query.after = page.next;
+        }
+    }
+
+    /// A page of the records the caller may read (C32), of which no more than
+    /// [`MAX_LOOKED_AT`](crate::page::MAX_LOOKED_AT) are looked at: it may be empty and yet not be the last.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn list_page(&self, caller: &Caller, query: &RecordQuery) -> Result<Page<RecordRow>> {
+        self.walk(caller, query, |_| true).await
+    }
+
+    /// The same of the records of a kind with this name, wherever they are. Only they are looked at, however many others
+    /// there are. `query` names the kind; its order does not matter.
+    ///
+    /// # Errors
+    /// `invalid` without a kind, or those of the store.
+    pub async fn list_page_named(
+        &self,
+        caller: &Caller,
+        name: &str,
+        query: &RecordQuery,
+    ) -> Result<Page<RecordRow>> {
+        let query = from_name(query, name)?;
+        self.walk(caller, &query, |row| row.meta.name == name).await
+    }
+
+    /// A page of what the caller may read of the rows from the query's start to the first that is not `within`.
+    pub(crate) async fn walk(
+        &self,
+        caller: &Caller,
+        query: &RecordQuery,
+        within: impl Fn(&RecordRow) -> bool,
+    ) -> Result<Page<RecordRow>> {
+        let most = if query.limit == 0 { MAX_PAGE } else { query.limit.min(MAX_PAGE) };
+        let mut walk = Walk::new(self.plane.store.as_ref(), caller.org, query.clone());
+        let mut rows = Vec::new();
+        while rows.len() < most
+            && let Some(row) = walk.next().await?
+        {
+            if !within(&row) {
+                walk.end();
+            } else if self.may_read(caller, &row).await? {
+                rows.push(row);
             }
         }
+        Ok(walk.page(rows))
     }
 
     /// The caller's organization, and whether its reconciling rests because the runtime refuses the key.
@@ -347,4 +389,16 @@ impl ControlPlane {
         self.require(caller, Permission::AUDIT_VERIFY, self.plane.org(caller.org).await?.root_ou).await?;
         Ok(verify_log(self.plane.store.as_ref(), caller.org, trusted).await?)
     }
+}
+
+/// The same query from where the names begin with `start`. Lists are in the order of names.
+///
+/// # Errors
+/// [`Invalid`] if it names no kind.
+pub(crate) fn from_name(query: &RecordQuery, start: &str) -> std::result::Result<RecordQuery, Invalid> {
+    let kind = query.kind.clone().ok_or_else(|| Invalid::hidden("kind", "a kind"))?;
+    let id = ResourceId::from_uuid(uuid::Uuid::nil());
+    let first = RecordCursor { kind, name: start.to_owned(), id };
+    let later = query.after.clone().filter(|after| after.name.as_str() >= start);
+    Ok(RecordQuery { order: Order::Ascending, after: Some(later.unwrap_or(first)), ..query.clone() })
 }

@@ -30,6 +30,7 @@ pub(crate) mod log_tree;
 pub mod manifest;
 pub mod name;
 pub mod ou_path;
+pub mod page;
 pub(crate) mod pattern;
 pub mod permission;
 pub(crate) mod plane;

@@ -407,6 +407,14 @@ pub struct RecordCursor {
     pub id: ResourceId,
 }
 
+impl RecordCursor {
+    /// Behind this row.
+    #[must_use]
+    pub fn of(row: &RecordRow) -> Self {
+        Self { kind: row.kind.clone(), name: row.meta.name.clone(), id: row.meta.id }
+    }
+}
+
 /// Reads declared things.
 ///
 /// # Guarantees

@@ -10,12 +10,18 @@ use utoipa::{IntoParams, ToSchema};
 /// How many items a page has unless the request says otherwise.
 const DEFAULT_LIMIT: u16 = 100;
 
-/// A page of a list.
+/// What the document says of `next_cursor`.
+pub(crate) const NEXT_CURSOR: &str = "Where the next page begins; null on the last one. A page may be shorter than asked for, \
+    or empty, and yet not be the last: go on until this is null.";
+
+/// A page of a list. It may be shorter than asked for, or empty, and yet not be the last: of what the caller may not see, only
+/// so much is looked at for one page. Go on until `next_cursor` is null.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Page<T> {
     /// The items.
     pub(crate) items: Vec<T>,
-    /// Where the next page begins; `null` on the last one. Only this server can read it.
+    /// Where the next page begins; `null` on the last one, and only there: a page may be empty and not be the last. Only this
+    /// server can read it.
     pub(crate) next_cursor: Option<String>,
 }
 

@@ -15,6 +15,7 @@ use crate::door::submit::SubmitOptions;
 use crate::error::Result;
 use crate::id::ResourceId;
 use crate::manifest::Plan;
+use crate::page::{Page, Walk};
 use crate::permission::Permission;
 use crate::record::{KindName, Record, ResourceKey, Schema};
 use crate::resource::user::User;
@@ -365,36 +366,61 @@ impl Approvals<'_> {
     }
 
     async fn list(&self, filter: &InboxFilter, whose: Whose) -> Result<Vec<Record<ApprovalRequest>>> {
+        let most = filter.most();
+        let mut filter = filter.clone();
+        let mut found = Vec::new();
+        loop {
+            filter.limit = most - found.len();
+            let page = self.page(&filter, whose).await?;
+            found.extend(page.rows);
+            if found.len() >= most || page.next.is_none() {
+                return Ok(found);
+            }
+            filter.after = page.next;
+        }
+    }
+
+    /// A page of the requests of one of these lists, newest first, for which no more than
+    /// [`MAX_LOOKED_AT`](crate::page::MAX_LOOKED_AT) are looked at: it may be empty and yet not be the last.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn page(
+        &self,
+        filter: &InboxFilter,
+        whose: Whose,
+    ) -> Result<Page<Record<ApprovalRequest>, ApprovalId>> {
         let plane = &self.loom.plane;
         let now = plane.now();
         let snapshot = self.loom.authz(self.caller.org).await?;
-        let mut query = RecordQuery {
+        let state = match whose {
+            Whose::ToDecide => Some(ApprovalState::Pending),
+            Whose::Mine | Whose::Readable | Whose::Cancellable => filter.state,
+        };
+        let query = RecordQuery {
             kind: Some(ApprovalRequest::KIND),
             // A pending one is live until somebody writes that it is not.
-            archived: filter.state != Some(ApprovalState::Pending),
+            archived: state != Some(ApprovalState::Pending),
             order: Order::Descending,
             after: filter.after.map(|id| cursor(id.to_string(), id.record())),
             ..RecordQuery::default()
         };
-        let mut found = Vec::new();
-        loop {
-            let page = plane.store.list_records(self.caller.org, &query).await?;
-            let Some(last) = page.last() else { return Ok(found) };
-            query.after = Some(cursor(last.meta.name.clone(), last.meta.id));
-            for row in &page {
-                let record = Record::<ApprovalRequest>::read(row)?;
-                let about =
-                    filter.resource_kind.as_ref().is_none_or(|kind| *kind == record.spec.resource_kind);
-                let within = filter.ou.is_none_or(|ou| snapshot.is_within(record.meta.ou, ou));
-                let state = filter.state.is_none_or(|state| state == record.state_at(now));
-                if about && within && state && self.shows(&record, whose).await? {
-                    found.push(record);
-                    if found.len() == filter.most() {
-                        return Ok(found);
-                    }
-                }
+        let mut walk = Walk::new(plane.store.as_ref(), self.caller.org, query);
+        let (mut found, mut last) = (Vec::new(), None);
+        while found.len() < filter.most()
+            && let Some(row) = walk.next().await?
+        {
+            let record = Record::<ApprovalRequest>::read(&row)?;
+            last = Some(record.request_id());
+            let about = filter.resource_kind.as_ref().is_none_or(|kind| *kind == record.spec.resource_kind);
+            let within = filter.ou.is_none_or(|ou| snapshot.is_within(record.meta.ou, ou));
+            let state = state.is_none_or(|state| state == record.state_at(now));
+            if about && within && state && self.shows(&record, whose).await? {
+                found.push(record);
             }
         }
+        let Page { rows, next } = walk.page(found);
+        Ok(Page { rows, next: next.and(last) })
     }
 
     async fn shows(&self, record: &Record<ApprovalRequest>, whose: Whose) -> Result<bool> {
@@ -443,11 +469,16 @@ pub enum Delegated {
 }
 
 /// Whose requests a list shows.
-#[derive(Debug, Clone, Copy)]
-enum Whose {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Whose {
+    /// Those that are pending and that the caller may decide.
     ToDecide,
+    /// Those the caller asked for.
     Mine,
+    /// All the caller may read.
     Readable,
+    /// All the caller may take back.
     Cancellable,
 }
 

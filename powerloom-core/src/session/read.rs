@@ -6,6 +6,7 @@ use crate::door::caller::Caller;
 use crate::error::{Error, Result};
 use crate::id::SessionId;
 use crate::invalid::Invalid;
+use crate::page::{MAX_LOOKED_AT, Page};
 use crate::permission::Permission;
 use crate::session::event::{EventSeq, SessionEvent};
 use crate::session::record::SessionRecord;
@@ -26,11 +27,31 @@ impl ControlPlane {
     }
 
     /// Lists sessions, newest first: those the caller started, and those of others where it holds `session:list_all`.
-    /// A page may be shorter than asked for and yet not be the last: go on from its last row until one is empty.
+    /// A page may be shorter than asked for and yet not be the last: go on from its last row until one is empty. It walks
+    /// over the whole list if need be: see [`sessions_page`](Self::sessions_page).
     ///
     /// # Errors
     /// Those of the store.
     pub async fn sessions(&self, caller: &Caller, query: &SessionQuery) -> Result<Vec<SessionRecord>> {
+        let mut query = query.clone();
+        loop {
+            let page = self.sessions_page(caller, &query).await?;
+            if !page.rows.is_empty() || page.next.is_none() {
+                return Ok(page.rows);
+            }
+            query.after = page.next;
+        }
+    }
+
+    /// A page of the same, of which no more than [`MAX_LOOKED_AT`] are looked at: it may be empty and yet not be the last.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn sessions_page(
+        &self,
+        caller: &Caller,
+        query: &SessionQuery,
+    ) -> Result<Page<SessionRecord, SessionId>> {
         let snapshot = self.authz(caller.org).await?;
         let at = self.plane.now();
         let known = snapshot.knows(&caller.principal);
@@ -39,16 +60,26 @@ impl ControlPlane {
             let request = AccessRequest { caller, permission, ou: session.ou, at };
             (known && is_starter(caller, session)) || self.plane.decide(&snapshot, &request).is_allowed()
         };
-        let mut query = query.clone();
-        loop {
-            let mut page = self.plane.store.sessions(caller.org, &query).await?;
-            let Some(last) = page.last() else { return Ok(page) };
-            query.after = Some(last.id);
-            page.retain(may);
-            if !page.is_empty() {
-                return Ok(page.into_iter().map(SessionRecord::shown).collect());
+        let most = if query.limit == 0 { MAX_PAGE } else { query.limit.min(MAX_PAGE) };
+        let mut query = SessionQuery { limit: MAX_PAGE, ..query.clone() };
+        let (mut rows, mut looked_at) = (Vec::new(), 0);
+        while looked_at < MAX_LOOKED_AT {
+            let page = self.plane.store.sessions(caller.org, &query).await?;
+            if page.is_empty() {
+                return Ok(Page { rows, next: None });
+            }
+            for session in page {
+                looked_at += 1;
+                query.after = Some(session.id);
+                if may(&session) {
+                    rows.push(session.shown());
+                }
+                if rows.len() == most {
+                    return Ok(Page { rows, next: query.after });
+                }
             }
         }
+        Ok(Page { rows, next: query.after })
     }
 
     /// Reads events of a session strictly behind `after`, oldest first: at most `limit`, 1 to 500.

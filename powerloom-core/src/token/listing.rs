@@ -3,10 +3,11 @@
 use crate::door::caller::Caller;
 use crate::error::Result;
 use crate::id::ResourceId;
+use crate::page::{Page, Walk};
 use crate::permission::Permission;
 use crate::record::{Record, ResourceKey, Schema};
 use crate::resource::api_token::ApiToken;
-use crate::store::{MAX_PAGE, RecordCursor, RecordQuery};
+use crate::store::{MAX_PAGE, RecordQuery};
 use crate::token::service::TokenService;
 
 impl TokenService {
@@ -24,31 +25,51 @@ impl TokenService {
     }
 
     /// Lists the API tokens the caller may see, by principal and name; revoked ones are archived. The query's kind does
-    /// not matter. Fewer than its limit are the last.
+    /// not matter. Fewer than its limit are the last. It walks over the whole list if need be: see
+    /// [`api_tokens_page`](Self::api_tokens_page).
     ///
     /// # Errors
     /// Those of the store.
     pub async fn api_tokens(&self, caller: &Caller, query: &RecordQuery) -> Result<Vec<Record<ApiToken>>> {
         let most = if query.limit == 0 { MAX_PAGE } else { query.limit.min(MAX_PAGE) };
-        let mut query = RecordQuery { kind: Some(ApiToken::KIND), limit: MAX_PAGE, ..query.clone() };
+        let mut query = query.clone();
         let mut seen = Vec::new();
         loop {
-            let page = self.plane().store.list_records(caller.org, &query).await?;
-            let Some(last) = page.last() else { return Ok(seen) };
-            query.after =
-                Some(RecordCursor { kind: ApiToken::KIND, name: last.meta.name.clone(), id: last.meta.id });
-            for row in &page {
-                let record = Record::<ApiToken>::read(row)?;
-                let visible = self.owns(caller, &record).await?
-                    || self.cp.decide(caller, Permission::TOKEN_READ, row.meta.ou).await?.is_allowed();
-                if visible {
-                    seen.push(record);
-                }
-                if seen.len() == most {
-                    return Ok(seen);
-                }
+            query.limit = most - seen.len();
+            let page = self.api_tokens_page(caller, &query).await?;
+            seen.extend(page.rows);
+            if seen.len() >= most || page.next.is_none() {
+                return Ok(seen);
+            }
+            query.after = page.next;
+        }
+    }
+
+    /// A page of the same, of which no more than [`MAX_LOOKED_AT`](crate::page::MAX_LOOKED_AT) are looked at: it may be empty
+    /// and yet not be the last.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn api_tokens_page(
+        &self,
+        caller: &Caller,
+        query: &RecordQuery,
+    ) -> Result<Page<Record<ApiToken>>> {
+        let most = if query.limit == 0 { MAX_PAGE } else { query.limit.min(MAX_PAGE) };
+        let query = RecordQuery { kind: Some(ApiToken::KIND), ..query.clone() };
+        let mut walk = Walk::new(self.plane().store.as_ref(), caller.org, query);
+        let mut seen = Vec::new();
+        while seen.len() < most
+            && let Some(row) = walk.next().await?
+        {
+            let record = Record::<ApiToken>::read(&row)?;
+            let visible = self.owns(caller, &record).await?
+                || self.cp.decide(caller, Permission::TOKEN_READ, row.meta.ou).await?.is_allowed();
+            if visible {
+                seen.push(record);
             }
         }
+        Ok(walk.page(seen))
     }
 
     /// Whether it is the caller's own, and nothing that narrows the caller leaves reading tokens out.

@@ -40,6 +40,7 @@ mod isolation;
 mod kinds;
 mod labels;
 mod ous;
+mod pages;
 mod policies;
 mod races;
 mod skills;

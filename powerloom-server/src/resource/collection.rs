@@ -106,11 +106,8 @@ pub(crate) fn one(of: &'static Collection) -> MethodRouter<App> {
     )
 }
 
-/// How many resources are looked at for one page, at least: a filter that lets few through does not look at all of them.
-const LOOKED_AT: usize = 10_000;
-
-/// A page of the resources of a kind that the caller may read, by name. With a filter, a page may be shorter than asked
-/// for and yet not be the last.
+/// A page of the resources of a kind that the caller may read, by name. A page may be shorter than asked for, or empty,
+/// and yet not be the last.
 pub(crate) async fn list(
     app: &App,
     caller: &Caller,
@@ -135,34 +132,19 @@ pub(crate) async fn list_within(
     }
     let archived = filter.archived.unwrap_or(false);
     let kind = Some(kind.clone());
-    let mut query =
+    let query =
         RecordQuery { kind, ou: filter.ou_id, archived, after, limit: most, ..RecordQuery::default() };
-    let wanted = |row: &RecordRow| filter.name.as_ref().is_none_or(|name| row.meta.name == *name);
-    let mut rows: Vec<RecordRow> = Vec::new();
-    let mut looked_at = 0;
-    let next_cursor = loop {
-        let page = match owner {
-            Some(owner) => app.loom.list_belonging(caller, owner, &query).await?,
-            None => app.loom.list(caller, &query).await?,
-        };
-        let Some(last) = page.last() else { break None };
-        query.after = Some(cursor_of(last));
-        looked_at += page.len();
-        rows.extend(page.into_iter().filter(wanted));
-        if rows.len() >= most {
-            rows.truncate(most);
-            break rows.last().map(cursor_of).as_ref().and_then(write_cursor);
-        }
-        if looked_at >= LOOKED_AT {
-            break query.after.as_ref().and_then(write_cursor);
-        }
+    let found = match (owner, filter.name.as_deref()) {
+        (Some(owner), _) => app.loom.list_page_belonging(caller, owner, &query).await?,
+        (None, Some(name)) => app.loom.list_page_named(caller, name, &query).await?,
+        (None, None) => app.loom.list_page(caller, &query).await?,
     };
+    let mut rows = found.rows;
+    if let Some(name) = &filter.name {
+        rows.retain(|row| row.meta.name == *name);
+    }
+    let next_cursor = found.next.as_ref().and_then(write_cursor);
     Ok(Json(Page { items: views(app, caller, &rows).await?, next_cursor }))
-}
-
-/// Where a list goes on after this row.
-pub(crate) fn cursor_of(row: &RecordRow) -> RecordCursor {
-    RecordCursor { kind: row.kind.clone(), name: row.meta.name.clone(), id: row.meta.id }
 }
 
 /// What a body asks to be created.

@@ -2,6 +2,7 @@
 
 pub(crate) mod form;
 
+use crate::page::NEXT_CURSOR;
 use crate::resource::schema::form::{NAME, PLAIN, uuid};
 use crate::resource::view::reference_name;
 use crate::resource::wire::{COLLECTIONS, Collection, SKILL_VERSIONS, Written, plain_name};
@@ -105,7 +106,7 @@ fn page(name: &str) -> Value {
         "additionalProperties": false,
         "properties": {
             "items": { "type": "array", "items": { "$ref": format!("#/components/schemas/{name}") } },
-            "next_cursor": { "type": ["string", "null"], "description": "Where the next page begins." },
+            "next_cursor": { "type": ["string", "null"], "description": NEXT_CURSOR },
         },
     })
 }

@@ -12,7 +12,7 @@ use crate::page::{Page, limit, read_cursor, write_cursor};
 use crate::routes::approvals::view::{RequestView, view_of, views};
 use axum::Json;
 use axum::extract::State;
-use powerloom_core::approval::{ApprovalId, ApprovalState, InboxFilter, Purpose};
+use powerloom_core::approval::{ApprovalId, ApprovalState, InboxFilter, Purpose, Whose};
 use powerloom_core::digest::Digest;
 use powerloom_core::door::mutation::Mutation;
 use powerloom_core::id::ResourceId;
@@ -91,15 +91,14 @@ async fn list(
     filter.resource_kind = listed.resource_kind;
     filter.ou = listed.ou_id;
     filter.after = listed.cursor.as_deref().map(read_cursor::<ApprovalId>).transpose()?;
-    let approvals = app.loom.approvals(&caller);
-    let found = match listed.view {
-        View::Inbox => approvals.to_decide(&filter).await?,
-        View::Mine => approvals.mine(&filter).await?,
-        View::All => approvals.recent(&filter).await?,
+    let whose = match listed.view {
+        View::Inbox => Whose::ToDecide,
+        View::Mine => Whose::Mine,
+        View::All => Whose::Readable,
     };
-    let last = found.last().filter(|_| found.len() >= most).map(|request| request.request_id());
-    let next_cursor = last.as_ref().and_then(write_cursor);
-    Ok(Json(Page { items: views(&app, &caller, found).await?, next_cursor }))
+    let found = app.loom.approvals(&caller).page(&filter, whose).await?;
+    let next_cursor = found.next.as_ref().and_then(write_cursor);
+    Ok(Json(Page { items: views(&app, &caller, found.rows).await?, next_cursor }))
 }
 
 /// Read an approval request: whoever asked for it, may decide it, or holds `approval:read` at its OU.

@@ -57,24 +57,15 @@ async fn list(
     Params(which): Params<Which>,
 ) -> Result<Json<Page<SessionRecord>>, Failure> {
     let most = limit(which.limit)?;
-    let mut query = SessionQuery {
+    let query = SessionQuery {
         agent: which.agent_id,
         active: which.active.unwrap_or(false),
         after: which.cursor.as_deref().map(read_cursor).transpose()?,
         limit: most,
     };
-    let mut items: Vec<SessionRecord> = Vec::new();
-    let next_cursor = loop {
-        let page = app.loom.sessions(&caller, &query).await?;
-        let Some(last) = page.last() else { break None };
-        query.after = Some(last.id);
-        items.extend(page);
-        if items.len() >= most {
-            items.truncate(most);
-            break items.last().and_then(|last| write_cursor(&last.id));
-        }
-    };
-    Ok(Json(Page { items, next_cursor }))
+    let found = app.loom.sessions_page(&caller, &query).await?;
+    let next_cursor = found.next.as_ref().and_then(write_cursor);
+    Ok(Json(Page { items: found.rows, next_cursor }))
 }
 
 /// Read one session (row P95). Whoever started it may; others need `session:read` where its agent is.

@@ -26,9 +26,6 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// How many resources are looked at for one page, at least.
-const LOOKED_AT: usize = 10_000;
-
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(list_sync)).routes(routes!(get_sync)).routes(routes!(reset_sync))
 }
@@ -74,8 +71,8 @@ fn item(authz: &AuthzSnapshot, row: &RecordRow, state: Option<&(SyncState, SyncS
     Value::Object(shown)
 }
 
-/// List where resources stand on the runtime: those the caller may read, by kind and name. With a filter, a page may be
-/// shorter than asked for and yet not be the last.
+/// List where resources stand on the runtime: those the caller may read, by kind and name. A page may be shorter
+/// than asked for, or empty, and yet not be the last: go on until `next_cursor` is null.
 #[utoipa::path(get, path = "/sync", tag = "sync", operation_id = "listSync",
     params(Filter),
     responses((status = 200, description = "A page.", body = ref("#/components/schemas/SyncItemPage"))))]
@@ -101,35 +98,29 @@ async fn list_sync(
     let authz = app.loom.authz(caller.org).await?;
     let archived = filter.status.as_deref() == Some(SyncStatus::Archived.word());
     let mut items: Vec<Value> = Vec::new();
-    let mut looked_at = 0;
     for kind in kinds {
-        let mut query = RecordQuery {
+        let query = RecordQuery {
             after: after.take().filter(|after| after.kind == kind),
             kind: Some(kind),
             archived,
-            // A filter lets some through: what is looked at is more than what is shown.
-            limit: if filter.status.is_some() { MAX_PAGE } else { most },
+            // Not all that may be read are shown: more is read than is asked for.
+            limit: MAX_PAGE,
             ..RecordQuery::default()
         };
-        loop {
-            let rows = app.loom.list(&caller, &query).await?;
-            let states = app.loom.sync_states(&caller, &rows).await?;
-            let Some(last) = rows.last() else { break };
-            query.after = Some(cursor_of(last));
-            looked_at += rows.len();
-            for row in &rows {
-                let Some(state) = states.get(&row.meta.id) else { continue };
-                if filter.status.as_deref().is_some_and(|status| status != state.1.word()) {
-                    continue;
-                }
-                items.push(item(&authz, row, Some(state)));
-                if items.len() == most {
-                    return Ok(Json(Page { items, next_cursor: write_cursor(&cursor_of(row)) }));
-                }
+        let found = app.loom.list_page(&caller, &query).await?;
+        let states = app.loom.sync_states(&caller, &found.rows).await?;
+        for row in &found.rows {
+            let Some(state) = states.get(&row.meta.id) else { continue };
+            if filter.status.as_deref().is_some_and(|status| status != state.1.word()) {
+                continue;
             }
-            if looked_at >= LOOKED_AT {
-                return Ok(Json(Page { items, next_cursor: query.after.as_ref().and_then(write_cursor) }));
+            items.push(item(&authz, row, Some(state)));
+            if items.len() == most {
+                return Ok(Json(Page { items, next_cursor: write_cursor(&RecordCursor::of(row)) }));
             }
+        }
+        if let Some(next) = &found.next {
+            return Ok(Json(Page { items, next_cursor: write_cursor(next) }));
         }
     }
     Ok(Json(Page { items, next_cursor: None }))

@@ -63,11 +63,10 @@ async fn list(
         limit: most,
         ..RecordQuery::default()
     };
-    let found = app.config.tokens.api_tokens(&caller, &query).await?;
-    let last = found.last().filter(|_| found.len() >= most);
-    let next_cursor = last.and_then(|token| write_cursor(&(&token.meta.name, token.meta.id)));
+    let found = app.config.tokens.api_tokens_page(&caller, &query).await?;
+    let next_cursor = found.next.and_then(|next| write_cursor(&(next.name, next.id)));
     let authz = app.loom.authz(caller.org).await?;
-    Ok(Json(Page { items: found.into_iter().map(|token| view(&authz, token)).collect(), next_cursor }))
+    Ok(Json(Page { items: found.rows.into_iter().map(|token| view(&authz, token)).collect(), next_cursor }))
 }
 
 /// Read an API token: one's own, or with `token:read` where it lives. Never its text.

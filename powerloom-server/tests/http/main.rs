@@ -24,6 +24,7 @@ mod isolation;
 mod manifests;
 mod mcp;
 mod ous;
+mod pages;
 mod resources;
 mod samples;
 mod schema;

@@ -18,7 +18,8 @@ struct Page {
 }
 
 impl Api {
-    /// All items of a list, page after page, or the first `most`.
+    /// All items of a list, page after page, or the first `most`. A page may be short, or empty, and yet not be the last:
+    /// only one without a cursor is.
     ///
     /// # Errors
     /// Those of the calls; a server that gives out the same cursor again and again.
