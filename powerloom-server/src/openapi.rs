@@ -54,6 +54,7 @@ impl Document {
                 merge(&mut paths, path, item);
             }
         }
+        operations::may_show_less(&mut paths);
         schemas.extend(others(catalogue));
         schemas.extend(form::components());
         schemas.extend(operations::shared_schemas());

@@ -75,12 +75,13 @@ pub(crate) struct TermsHeaders {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it describes; `IfMatch` reads")]
 pub(crate) struct IfMatchHeader {
-    /// Only if the resource has this version: its ETag. `*` is no condition.
+    /// Only if the resource has this version: its ETag, or the number before the `-` in it alone. `*` is no condition.
     #[param(rename = "if-match")]
     if_match: Option<String>,
 }
 
-/// The version of `If-Match` (RFC 9110, 13.1.1): `"3"`; `*` and an absent header are no condition. A tag that is none of ours
+/// The version of `If-Match` (RFC 9110, 13.1.1): `"3"`, or the ETag of an answer, `"3-5f2c…"`, whose end says what else was
+/// shown and is no condition of a change; `*` and an absent header are no condition. A tag that is none of ours
 /// matches nothing. Of several, the newest counts.
 #[derive(Debug)]
 pub(crate) struct IfMatch(pub(crate) Option<u64>);
@@ -103,9 +104,10 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
-/// `If-None-Match` (RFC 9110, 13.1.2): versions the client has already.
+/// `If-None-Match` (RFC 9110, 13.1.2): what the client has already. The whole tag counts: what is shown of a resource may
+/// change though its version does not, such as where it stands on the runtime.
 #[derive(Debug)]
-pub(crate) struct NotAgain(Vec<u64>);
+pub(crate) struct NotAgain(Vec<String>);
 
 impl<S: Sync> FromRequestParts<S> for NotAgain {
     type Rejection = Failure;
@@ -113,14 +115,14 @@ impl<S: Sync> FromRequestParts<S> for NotAgain {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         // Here a weak tag is as good as a strong one, and one that is none of ours matches nothing.
         let tags = tags(&parts.headers, header::IF_NONE_MATCH);
-        Ok(Self(tags.into_iter().filter_map(|tag| version(tag.trim_start_matches("W/"))).collect()))
+        Ok(Self(tags.into_iter().map(|tag| tag.trim_start_matches("W/").to_owned()).collect()))
     }
 }
 
 impl NotAgain {
-    /// Whether the client has this version.
-    pub(crate) fn has(&self, version: u64) -> bool {
-        self.0.contains(&version)
+    /// Whether the client has what this tag names.
+    pub(crate) fn has(&self, tag: &str) -> bool {
+        self.0.iter().any(|known| known == tag)
     }
 }
 
@@ -137,9 +139,10 @@ fn tags(headers: &HeaderMap, name: HeaderName) -> Vec<&str> {
     values.flat_map(|text| text.split(',')).map(str::trim).collect()
 }
 
-/// The version in a strong ETag.
+/// The version in a strong ETag: all of it, or what is before the `-`.
 fn version(tag: &str) -> Option<u64> {
-    let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
+    let inside = tag.strip_prefix('"')?.strip_suffix('"')?;
+    let digits = inside.split_once('-').map_or(inside, |(digits, _)| digits);
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
@@ -170,7 +173,10 @@ mod tests {
     #[test]
     fn only_a_strong_tag_with_a_number_is_a_version() {
         assert_eq!(version("\"3\""), Some(3));
-        for other in ["3", "W/\"3\"", "\"\"", "\"x\"", "\"3", "\"3\", \"4\"", "\"+3\""] {
+        assert_eq!(version("\"3-5f2c\""), Some(3));
+        for other in
+            ["\"-5f2c\"", "W/\"3-5f2c\"", "3", "W/\"3\"", "\"\"", "\"x\"", "\"3", "\"3\", \"4\"", "\"+3\""]
+        {
             assert_eq!(version(other), None, "{other}");
         }
     }

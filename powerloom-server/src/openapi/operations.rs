@@ -1,7 +1,8 @@
 //! Operations of the collections, and what is the same in every operation.
 
 use crate::input::{IfMatchHeader, TermsHeaders};
-use crate::resource::wire::Collection;
+use crate::page::NEXT_CURSOR;
+use crate::resource::wire::{COLLECTIONS, Collection};
 use powerloom_core::reconcile::state::SyncStatus;
 use serde_json::{Map, Value, json};
 use utoipa::IntoParams;
@@ -69,6 +70,27 @@ pub(crate) fn complete(operation: &mut Value, anonymous: bool) {
     }
 }
 
+/// A change is answered in full to whoever may read what it is about; to others, it is only named.
+pub(crate) fn may_show_less(paths: &mut Map<String, Value>) {
+    let known = |name: &str| {
+        matches!(name, "Resource" | "SkillVersion" | "SyncItem")
+            || COLLECTIONS.iter().any(|of| of.name == name)
+    };
+    for item in paths.values_mut().filter_map(Value::as_object_mut) {
+        for (_, operation) in item.iter_mut().filter(|(method, _)| *method != "get") {
+            for status in ["200", "201"] {
+                let at = format!("/responses/{status}/content/application~1json/schema");
+                let Some(schema) = operation.pointer_mut(&at) else { continue };
+                let of = schema.get("$ref").and_then(Value::as_str);
+                if of.and_then(|of| of.strip_prefix("#/components/schemas/")).is_some_and(known) {
+                    let whole = schema.take();
+                    *schema = json!({ "anyOf": [whole, { "$ref": "#/components/schemas/ResourceChanged" }] });
+                }
+            }
+        }
+    }
+}
+
 /// A parameter may be left out; it is never there and `null`.
 fn present_or_absent(parameter: &mut Value) {
     let Some(of) = parameter.pointer_mut("/schema/type") else { return };
@@ -127,6 +149,22 @@ pub(crate) fn shared_schemas() -> Map<String, Value> {
             "additionalProperties": false,
         }),
     );
+    schemas.insert(
+        "ResourceChanged".into(),
+        json!({
+            "type": "object",
+            "description": "What was changed, as it is told to whoever may change it but not read it.",
+            "required": ["id", "kind", "name", "version"],
+            "properties": {
+                "id": { "type": "string", "format": "uuid" },
+                "kind": { "type": "string" },
+                "name": { "type": "string" },
+                "version": { "type": "integer", "minimum": 1 },
+                "warnings": { "type": "array", "items": { "type": "string" } },
+            },
+            "additionalProperties": false,
+        }),
+    );
     // The same with what it is about; where it stands is absent without `sync:read`.
     let mut item = schemas.get("ResourceSync").cloned().unwrap_or_default();
     if let Some(fields) = item.get_mut("properties").and_then(Value::as_object_mut) {
@@ -150,7 +188,7 @@ pub(crate) fn shared_schemas() -> Map<String, Value> {
             "additionalProperties": false,
             "properties": {
                 "items": { "type": "array", "items": { "$ref": "#/components/schemas/SyncItem" } },
-                "next_cursor": { "type": ["string", "null"] },
+                "next_cursor": { "type": ["string", "null"], "description": NEXT_CURSOR },
             },
         }),
     );
@@ -187,7 +225,8 @@ fn responses(success: &str, description: &str, schema: Option<&str>) -> Map<Stri
     if let (Some(response), Some(_)) =
         (response.as_object_mut(), schema.filter(|name| !name.ends_with("Page")))
     {
-        let tag = json!({ "description": "The version, for `If-Match`.", "schema": { "type": "string" } });
+        let description = "The version and a digest of what is shown, for `If-Match` and `If-None-Match`.";
+        let tag = json!({ "description": description, "schema": { "type": "string" } });
         response.insert("headers".into(), json!({ "ETag": tag }));
     }
     if let (Some(response), Some(schema)) = (response.as_object_mut(), schema) {
@@ -253,10 +292,13 @@ pub(crate) fn one(of: &Collection) -> Value {
     let id = json!({
         "in": "path", "name": "id", "required": true, "schema": { "type": "string", "format": "uuid" },
     });
-    let known =
-        header("if-none-match", json!({ "type": "string" }), "Answer 304 if the client has this version.");
+    let known = header(
+        "if-none-match",
+        json!({ "type": "string" }),
+        "Answer 304 if the client has this already: the ETag of an answer.",
+    );
     let mut read = responses("200", "The resource.", Some(of.name));
-    read.insert("304".into(), json!({ "description": "The client has this version." }));
+    read.insert("304".into(), json!({ "description": "The client has this already." }));
     let mut change = terms();
     change.push(id.clone());
     change.extend(if_match());

@@ -6,11 +6,12 @@ use crate::resource::view::view_of;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use powerloom_core::digest::Digest;
 use powerloom_core::door::caller::Caller;
 use powerloom_core::door::outcome::Outcome;
 use powerloom_core::record::RecordRow;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// A change that waits for somebody's approval (rows P97, M34).
@@ -103,22 +104,48 @@ pub(crate) async fn answer(
     let Some(row) = row.filter(|_| done != Done::Gone) else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
-    let mut view = view_of(app, caller, &row).await?;
+    let mut view = if app.loom.may_read(caller, &row).await? {
+        view_of(app, caller, &row).await?
+    } else {
+        // Whoever may change it need not be able to read it.
+        changed(&row)
+    };
+    // Of what is there, not of what is said about this change: a client that reads it later has this already.
+    let tag = tag(&view, row.meta.version);
     if let (Some(view), false) = (view.as_object_mut(), warnings.is_empty()) {
         view.insert("warnings".into(), warnings.into());
     }
-    let mut response = tagged(view, row.meta.version);
+    let mut response = tagged(view, &tag);
     if let (Done::Created(path), true) = (done, applied) {
         set_created(&mut response, &format!("{path}/{}", row.meta.id));
     }
     Ok(response)
 }
 
-/// 200 with a body and the ETag of its version.
-pub(crate) fn tagged(view: Value, version: u64) -> Response {
+/// What of a resource is answered to somebody who may not read it.
+pub(crate) fn changed(row: &RecordRow) -> Value {
+    json!({ "id": row.meta.id, "kind": row.kind, "name": row.meta.name, "version": row.meta.version })
+}
+
+/// 200 with a body and its ETag.
+pub(crate) fn tagged(view: Value, tag: &str) -> Response {
     let mut response = Json(view).into_response();
-    set_etag(&mut response, version);
+    set_tag(&mut response, tag);
     response
+}
+
+/// The ETag of a view: the version, which is what `If-Match` reads, and a digest of all that is shown, for some of it
+/// changes without the version.
+pub(crate) fn tag(view: &Value, version: u64) -> String {
+    format!("\"{version}-{:.16}\"", Digest::of(view.to_string().as_bytes()))
+}
+
+/// Names what is answered, for this caller alone; it may be kept, but is asked for again before it is used.
+pub(crate) fn set_tag(response: &mut Response, tag: &str) {
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
 }
 
 /// Names where what is answered can be looked at.

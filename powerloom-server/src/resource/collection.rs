@@ -5,7 +5,7 @@ use crate::authenticate::By;
 use crate::failure::Failure;
 use crate::input::{At, Body, IfMatch, NotAgain, Params, Terms};
 use crate::page::{Page, limit, read_cursor, write_cursor};
-use crate::resource::answer::{Done, answer, tagged};
+use crate::resource::answer::{Done, answer, set_tag, tag, tagged};
 use crate::resource::given::{flat, spec, take, take_labels};
 use crate::resource::view::{view_of, views};
 use crate::resource::wire::Collection;
@@ -182,17 +182,19 @@ pub(crate) async fn update(
     })
 }
 
-/// One resource, or 304 if the client has this version.
+/// One resource, or 304 if the client has what would be shown.
 pub(crate) async fn shown(
     app: &App,
     caller: &Caller,
     row: &RecordRow,
     known: &NotAgain,
 ) -> Result<Response, Failure> {
-    if known.has(row.meta.version) {
+    let view = view_of(app, caller, row).await?;
+    let tag = tag(&view, row.meta.version);
+    if known.has(&tag) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
-        crate::resource::answer::set_etag(&mut response, row.meta.version);
+        set_tag(&mut response, &tag);
         return Ok(response);
     }
-    Ok(tagged(view_of(app, caller, row).await?, row.meta.version))
+    Ok(tagged(view, &tag))
 }

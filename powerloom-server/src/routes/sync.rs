@@ -5,8 +5,7 @@ use crate::authenticate::By;
 use crate::failure::Failure;
 use crate::input::{At, Params, Terms, TermsHeaders};
 use crate::page::{Page, limit, read_cursor, write_cursor};
-use crate::resource::answer::{Pending, pending};
-use crate::resource::collection::cursor_of;
+use crate::resource::answer::{Pending, changed, pending};
 use crate::resource::view::sync_view;
 use axum::Json;
 use axum::extract::State;
@@ -143,7 +142,7 @@ async fn get_sync(
 }
 
 /// Try a parked resource again; it also ends the organization's pause. Without `sync:read`, the answer does not say where the
-/// resource stands.
+/// resource stands; to whoever may not read the resource, it only names it.
 #[utoipa::path(post, path = "/sync/{kind}/{id}/reset", tag = "sync", operation_id = "resetSync",
     params(("kind" = String, Path, pattern = "^[A-Z][A-Za-z0-9]{0,62}$", description = "Its kind, such as `Agent`."), ("id" = Uuid, Path, description = "Its id."), TermsHeaders),
     responses(
@@ -163,6 +162,9 @@ async fn reset_sync(
         Outcome::Unchanged { record } => record,
     };
     let row = row.ok_or_else(|| Error::Internal { message: "what was reset is no record".to_owned() })?;
+    if !app.loom.may_read(&caller, &row).await? {
+        return Ok(Json(changed(&row)).into_response());
+    }
     let states = app.loom.sync_states(&caller, std::slice::from_ref(row.as_ref())).await?;
     let authz = app.loom.authz(caller.org).await?;
     Ok(Json(item(&authz, &row, states.get(&row.meta.id))).into_response())

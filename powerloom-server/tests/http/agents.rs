@@ -26,7 +26,8 @@ async fn an_agent_is_created_read_changed_listed_and_archived() {
         .header("content-type", "application/x-www-form-urlencoded")
         .body(reviewer(&world).to_string());
     let created = world.send(request).await.expect(201);
-    assert_eq!(created.header("etag"), "\"1\"");
+    assert!(created.header("etag").starts_with("\"1-"), "{:?}", created.headers);
+    assert_eq!(created.header("cache-control"), "private, no-cache");
     assert_eq!(created.header("location"), format!("/agents/{}", created.id()));
     assert_eq!(created.body["owner_principal_id"], json!(world.acme.admin));
     assert_eq!(created.body["owner_principal_ref"], "user:admin@acme.com");
@@ -38,10 +39,10 @@ async fn an_agent_is_created_read_changed_listed_and_archived() {
 
     let path = format!("/agents/{}", created.id());
     let read = world.get(&path).await.expect(200);
-    assert_eq!(read.body, created.body);
+    assert_eq!((&read.body, read.header("etag")), (&created.body, created.header("etag")));
     let changed =
         world.patch(&path, json!({ "display_name": null, "model": "claude-opus-4-1" })).await.expect(200);
-    assert_eq!(changed.header("etag"), "\"2\"");
+    assert!(changed.header("etag").starts_with("\"2-"), "{:?}", changed.headers);
     assert_eq!((&changed.body["model"], changed.body.get("display_name")), (&json!("claude-opus-4-1"), None));
 
     let list = world.get(&format!("/agents?ou_id={}", world.acme.root_ou)).await.expect(200);
@@ -64,6 +65,54 @@ async fn an_outdated_version_is_refused_and_changes_nothing() {
     let refused = world.send(stale.json(&json!({ "model": "claude-haiku-4-5" }))).await.expect(412);
     assert_eq!(refused.code(), "version_mismatch");
     assert_eq!(world.get(&path).await.body["model"], "claude-opus-4-1");
-    let known = world.request(Method::GET, &path).bearer_auth(&world.admin).header("if-none-match", "\"2\"");
-    assert_eq!(world.send(known).await.expect(304).text, "");
+}
+
+/// Row M36: where an agent stands, and where it is, are shown though they are no part of its version. Whoever revalidates
+/// what they have is told, and their condition on the version still holds.
+#[tokio::test]
+async fn what_is_shown_is_sent_again_when_it_has_changed_though_the_version_has_not() {
+    let world = World::start().await;
+    let ou = |name: &str| json!({ "ou_id": world.acme.root_ou, "name": name });
+    let labs = world.post("/ous", ou("labs")).await.expect(201).id().to_owned();
+    let research = world.post("/ous", ou("research")).await.expect(201).id().to_owned();
+    let mut body = reviewer(&world);
+    body["ou_id"] = json!(labs);
+    let path = format!("/agents/{}", world.post("/agents", body).await.expect(201).id());
+    let read = world.get(&path).await.expect(200);
+    let again = async |tag: &str| {
+        let known = world.request(Method::GET, &path).bearer_auth(&world.admin).header("if-none-match", tag);
+        world.send(known).await
+    };
+    let same = again(read.header("etag")).await.expect(304);
+    assert_eq!((same.text.as_str(), same.header("etag")), ("", read.header("etag")));
+    assert_eq!(same.header("cache-control"), "private, no-cache");
+    again("\"1\"").await.expect(200);
+    world.post(&format!("/ous/{labs}/move"), json!({ "to_ou_id": research })).await.expect(200);
+    let moved = again(read.header("etag")).await.expect(200);
+    assert_eq!((&moved.body["version"], &moved.body["ou_path"]), (&json!(1), &json!("/acme/research/labs")));
+    let change = world.request(Method::PATCH, &path).bearer_auth(&world.admin);
+    let change = change.header("if-match", read.header("etag")).json(&json!({ "model": "claude-opus-4-1" }));
+    world.send(change).await.expect(200);
+}
+
+/// Whoever may change an agent but not read it is not shown it by a change of nothing.
+#[tokio::test]
+async fn a_change_shows_no_more_than_its_author_may_read() {
+    let world = World::start().await;
+    let agent = world.post("/agents", reviewer(&world)).await.expect(201);
+    let path = format!("/agents/{}", agent.id());
+    let role = json!({
+        "ou_id": world.acme.root_ou, "name": "blind",
+        "permissions": ["agent:update", "sync:reset", "sync:read"],
+    });
+    let role = format!("role:{}", world.post("/roles", role).await.expect(201).id());
+    let (_, blind) = world.person("blind@acme.com", &[role.as_str()]).await;
+    world.as_of(&blind, Method::GET, &path, None).await.expect(403);
+    let named = |version: u64| json!({ "id": agent.id(), "kind": "Agent", "name": "code-reviewer", "version": version });
+    let nothing = world.as_of(&blind, Method::PATCH, &path, Some(json!({}))).await.expect(200);
+    assert_eq!(nothing.body, named(1));
+    let label = json!({ "labels": { "team": "search" } });
+    assert_eq!(world.as_of(&blind, Method::PATCH, &path, Some(label)).await.expect(200).body, named(2));
+    let reset = format!("/sync/Agent/{}/reset", agent.id());
+    assert_eq!(world.as_of(&blind, Method::POST, &reset, None).await.expect(200).body, named(2));
 }

@@ -2,6 +2,9 @@
 
 use crate::samples::id;
 use crate::world::World;
+use powerloom_core::id::ResourceId;
+use powerloom_core::record::ResourceKey;
+use powerloom_core::resource::credential::Credential;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -34,16 +37,30 @@ async fn a_credential_is_made_listed_by_its_agent_and_deleted() {
 
 /// Sem. 2.6.
 #[tokio::test]
-async fn a_credential_is_rotated_and_shows_another_fingerprint() {
+async fn a_credential_is_rotated_and_nothing_tells_what_its_bearer_is_recognized_by() {
     let world = World::start().await;
     let all = world.everything().await;
     let path = format!("/credentials/{}/rotate", id(&all, "/credentials"));
     let before = world.get(path.trim_end_matches("/rotate")).await.expect(200);
     let rotate =
         |tag: &str| world.request(Method::POST, &path).bearer_auth(&world.admin).header("if-match", tag);
+    let credential: ResourceId = before.id().parse().unwrap();
+    let kept = async || {
+        let key = ResourceKey::of::<Credential>(credential);
+        let row = world.loom.store().record(world.acme.id, &key).await.unwrap().unwrap();
+        row.status["fingerprint"].as_str().unwrap().to_owned()
+    };
+    let first = kept().await;
     let rotated = world.send(rotate(before.header("etag"))).await.expect(200);
-    assert_ne!(rotated.body["status"]["fingerprint"], before.body["status"]["fingerprint"]);
-    assert_eq!(rotated.header("etag"), "\"2\"");
+    let second = kept().await;
+    assert_ne!(first, second);
+    let trail = world.get("/audit?limit=100").await.expect(200);
+    assert!(trail.text.contains("credential.rotate"), "{}", trail.text);
+    for shown in [&before, &rotated, &trail, &world.get("/resources/Credential").await.expect(200)] {
+        assert!(!shown.text.contains(&first) && !shown.text.contains(&second), "{}", shown.text);
+    }
+    assert_eq!(before.body["status"].as_object().unwrap().keys().collect::<Vec<_>>(), ["vault"]);
+    assert!(rotated.header("etag").starts_with("\"2-"), "{:?}", rotated.headers);
     assert_eq!(world.send(rotate(before.header("etag"))).await.expect(412).code(), "version_mismatch");
     assert_eq!(world.get(path.trim_end_matches("/rotate")).await.expect(200).body, rotated.body);
 }

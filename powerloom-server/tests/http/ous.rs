@@ -17,7 +17,8 @@ async fn an_ou_is_moved_with_what_is_in_it_and_not_into_itself() {
     let moved =
         world.post(&format!("/ous/{platform}/move"), json!({ "to_ou_id": research })).await.expect(200);
     assert_eq!(moved.body["path"], "/acme/research/platform");
-    assert_eq!((&moved.body["ou_path"], moved.header("etag")), (&json!("/acme/research"), "\"2\""));
+    assert_eq!(moved.body["ou_path"], "/acme/research");
+    assert!(moved.header("etag").starts_with("\"2-"), "{:?}", moved.headers);
     let path = format!("/ous/{research}/move");
     assert_eq!(world.post(&path, json!({ "to_ou_id": platform })).await.expect(409).code(), "cycle");
     let stale = world.request(Method::POST, &path).bearer_auth(&world.admin).header("if-match", "\"7\"");
