@@ -189,12 +189,13 @@ fn create(of: &Collection, kind: &dyn Kind) -> Value {
         let (name, schema) = written(of, field, form::given(&of.kind, field));
         if field.form == Form::Principal {
             let reference = reference_name(field.name);
+            let (one, other) = (said(&name), said(&reference));
             either.push(match field.required {
-                true => json!({ "oneOf": [{ "required": [&name] }, { "required": [&reference] }] }),
-                false => json!({ "not": { "required": [&name, &reference] } }),
+                true => json!({ "oneOf": [one, other] }),
+                false => json!({ "not": { "allOf": [one, other] } }),
             });
-            properties.insert(reference, form::given_reference(&of.kind, field));
-            properties.insert(name, schema);
+            properties.insert(reference, nullable(form::given_reference(&of.kind, field)));
+            properties.insert(name, nullable(schema));
         } else if field.required {
             required.push(name.clone());
             properties.insert(name, schema);
@@ -206,6 +207,11 @@ fn create(of: &Collection, kind: &dyn Kind) -> Value {
         either.push(asks_nobody());
     }
     also(object(required, properties), either)
+}
+
+/// A field that is there and not `null`: in what creates something, `null` says nothing.
+fn said(field: &str) -> Value {
+    json!({ "required": [field], "properties": { field: { "type": "string" } } })
 }
 
 /// Adds what holds across fields.

@@ -66,7 +66,7 @@ async fn an_attachment_is_refused_by_the_field_that_is_wrong_and_changes_nothing
     let before = world.get(&agent).await.expect(200);
     let skill = id(&all, "/skills");
     for (body, status, field) in [
-        (json!({}), 400, "body"),
+        (json!({}), 400, "skill_id"),
         (json!({ "skill_id": 7 }), 400, "skill_id"),
         (json!({ "skill_id": "python-lint" }), 400, "skill_id"),
         (json!({ "skill_id": skill, "version": version }), 400, "version"),

@@ -66,6 +66,11 @@ pub fn check(document: &Value, method: &str, path: &str, status: u16, content_ty
         );
         return;
     }
+    if content_type != "application/json" {
+        let offered = response["content"].get(content_type.split(';').next().unwrap_or_default());
+        assert!(offered.is_some(), "{method} {template} {status} does not say that it answers {content_type}");
+        return;
+    }
     let faults = faults(document, schema, &body());
     assert!(
         faults.is_empty(),

@@ -7,6 +7,10 @@ use std::collections::BTreeSet;
 /// Operations that only ask, though they are `POST`.
 const QUESTIONS: &str = "/authz/";
 
+/// Operations that change nothing the door keeps: further questions, a ticket, and what is signed and kept elsewhere.
+const NO_CHANGES: [&str; 4] =
+    ["/audit/checkpoints", "/audit/verify", "/manifests/plan", "/sessions/{id}/ticket"];
+
 fn references(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
@@ -61,7 +65,7 @@ async fn every_change_says_under_which_terms_it_is_made() {
     let world = World::start().await;
     let document = world.get("/openapi.json").await.expect(200).body;
     for (method, path, operation) in operations(&document) {
-        if method == "get" || path.starts_with(QUESTIONS) {
+        if method == "get" || path.starts_with(QUESTIONS) || NO_CHANGES.contains(&path.as_str()) {
             continue;
         }
         let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();

@@ -270,7 +270,10 @@ async fn every_operation_has_a_name_of_its_own_and_every_reference_leads_somewhe
                 );
             }
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
-                let of = &parameter["schema"]["type"];
+                let of = match parameter["schema"]["$ref"].as_str() {
+                    Some(reference) => &document.pointer(&reference[1..]).unwrap()["type"],
+                    None => &parameter["schema"]["type"],
+                };
                 assert!(!of.to_string().contains("null"), "{method} {path}: {parameter}");
             }
             for response in operation["responses"].as_object().unwrap().values() {

@@ -51,10 +51,10 @@ async fn whatever_is_malformed_is_refused_and_named() {
         ("cursor=x", "cursor"),
         ("cursor=InJlcV8i", "cursor"),
         ("state=approved", "state"),
-        ("view=yours", "query"),
-        ("colour=red", "query"),
-        ("ou_id=acme", "query"),
-        ("limit=many", "query"),
+        ("view=yours", "view"),
+        ("colour=red", "colour"),
+        ("ou_id=acme", "ou_id"),
+        ("limit=many", "limit"),
     ] {
         let refused = g.get(&g.grace, &format!("/approvals?{query}")).await.expect(400);
         assert_eq!(field(&refused), named, "{query}");

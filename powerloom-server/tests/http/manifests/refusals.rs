@@ -55,7 +55,7 @@ async fn a_request_that_can_never_be_met_names_its_field() {
         body
     };
     for (field, body) in [
-        ("body", json!({})),
+        ("documents", json!({})),
         ("documents", json!({ "documents": "x" })),
         ("documents[0].text", json!({ "documents": [{ "name": "x", "text": 1 }] })),
         ("documents[0].path", json!({ "documents": [{ "name": "x", "text": "", "path": "/etc" }] })),

@@ -170,7 +170,7 @@ async fn what_cannot_be_asked_is_refused_by_its_field() {
         (json!({ "prompt": "x", "timeout_seconds": -1 }), "timeout_seconds"),
         (json!({ "prompt": "x", "mode": "later" }), "mode"),
         (json!({ "prompt": "x", "agent": stage.agent }), "agent"),
-        (json!({ "mode": "sync" }), "body"),
+        (json!({ "mode": "sync" }), "prompt"),
     ] {
         assert_eq!(field(stage.asks(body.clone()).await.expect(400)), expected, "{body}");
     }

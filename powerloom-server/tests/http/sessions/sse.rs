@@ -195,7 +195,7 @@ async fn what_is_no_stream_is_refused_by_its_field() {
         ("?after=1000", "1", ""),
         ("?limit=5", "1", "limit"),
         ("?cursor=IjEi", "1", "cursor"),
-        ("?after=x", "1", "query"),
+        ("?after=x", "1", "after"),
     ] {
         let answer = ask(&stage, id, query).header("last-event-id", header).send().await.unwrap();
         if expected.is_empty() {
