@@ -12,7 +12,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use powerloom_core::door::mutation::Action;
-use powerloom_core::error::Error;
 use powerloom_core::id::ResourceId;
 use powerloom_core::invalid::Invalid;
 use powerloom_core::record::{ResourceKey, Schema};
@@ -78,12 +77,7 @@ async fn remove_member(
     Terms(terms): Terms,
 ) -> Result<Response, Failure> {
     let target = ResourceKey::of::<GroupMembership>(id);
-    let row = app.loom.get(&caller, &target).await?;
-    if row.spec.get("group") != Some(&json!(group)) {
-        // As if it did not exist: in this group, it does not.
-        let what = GroupMembership::KIND.to_string();
-        return Err(Error::NotFound { what, reference: id.to_string() }.into());
-    }
+    let terms = terms.belonging_to(group);
     let outcome = app.loom.submit_with(&caller, Action::Archive { target, expect }, &terms).await?;
     answer(&app, &caller, outcome, Done::Gone).await
 }

@@ -2,6 +2,7 @@
 
 use crate::samples::id;
 use crate::world::World;
+use reqwest::Method;
 use serde_json::json;
 
 #[tokio::test]
@@ -46,4 +47,22 @@ async fn a_member_is_added_by_id_or_as_people_write_it_and_removed() {
         let refused = world.post(&path, body).await.expect(400);
         assert_eq!(refused.body["error"]["detail"]["field"], field, "{}", refused.text);
     }
+}
+
+/// Whoever may change who is in a group need not be able to read it; and whoever may not is on the chain.
+#[tokio::test]
+async fn a_member_is_removed_by_whoever_may_though_they_cannot_read_it() {
+    let world = World::start().await;
+    let all = world.everything().await;
+    let seat = format!("/groups/{}/members/{}", id(&all, "/groups"), id(&all, "/group-memberships"));
+    let role =
+        json!({ "ou_id": world.acme.root_ou, "name": "seats", "permissions": ["group:manage_members"] });
+    let role = format!("role:{}", world.post("/roles", role).await.expect(201).id());
+    let (_, nobody) = world.person("nobody@acme.com", &[]).await;
+    let (_, usher) = world.person("usher@acme.com", &[role.as_str()]).await;
+    let before = world.trail().await;
+    world.as_of(&nobody, Method::DELETE, &seat, None).await.expect(403);
+    assert_eq!(world.trail().await, before + 1, "the refusal is audited");
+    world.as_of(&usher, Method::GET, seat.split("/members").next().unwrap(), None).await.expect(403);
+    world.as_of(&usher, Method::DELETE, &seat, None).await.expect(204);
 }
