@@ -73,8 +73,8 @@ pub(crate) async fn created(
     at: impl FnOnce(&RecordRow) -> String,
 ) -> Result<Response, Failure> {
     let location = match &outcome {
-        Outcome::Applied(applied) => applied.record.as_deref().map(at),
-        Outcome::Unchanged { .. } | Outcome::Pending { .. } => None,
+        Outcome::Applied(applied) if applied.created => applied.record.as_deref().map(at),
+        Outcome::Applied(_) | Outcome::Unchanged { .. } | Outcome::Pending { .. } => None,
     };
     let mut response = answer(app, caller, outcome, Done::Changed).await?;
     if let Some(location) = location {

@@ -127,7 +127,7 @@ fn found<T: Serialize>(
     Ok(response)
 }
 
-/// 201 for what was attached, 200 for what was so already.
+/// 201 for what was attached, 200 for what has another version now or was so already.
 fn attached<T: Serialize>(
     outcome: Outcome,
     below: &str,
@@ -136,7 +136,7 @@ fn attached<T: Serialize>(
 ) -> Result<Response, Failure> {
     let (agent, warnings, new) = match outcome {
         Outcome::Pending { request_id } => return Ok(pending(request_id)),
-        Outcome::Applied(applied) => (applied.record, applied.warnings, true),
+        Outcome::Applied(applied) => (applied.record, applied.warnings, applied.created),
         Outcome::Unchanged { record } => (record, Vec::new(), false),
     };
     let missing = || Error::Internal { message: "an attachment has no agent".to_owned() };
@@ -206,7 +206,7 @@ async fn get_skill(
                 ("get" = (operation_id = "getAgentSkill", parameters(("id" = "$response.body#/agent_id"), ("skill_id" = "$response.body#/skill_id")))),
                 ("detach" = (operation_id = "detachSkill", parameters(("id" = "$response.body#/agent_id"), ("skill_id" = "$response.body#/skill_id")))),
             )),
-        (status = 200, description = "It was so already.", body = SkillAttachment, headers(("ETag" = String, description = "The agent's version."))),
+        (status = 200, description = "It has this version of it now, or was so already.", body = SkillAttachment, headers(("ETag" = String, description = "The agent's version."))),
         (status = 202, description = "It waits for approval.", body = Pending)))]
 async fn attach_skill(
     State(app): State<App>,

@@ -48,10 +48,10 @@ async fn list_versions(
     params(("id" = Uuid, Path, description = "The skill."), TermsHeaders),
     request_body(content((Form = "multipart/form-data"), (Files = "application/json"), (Archive = "application/zip"))),
     responses(
-        (status = 201, description = "It is the current version.", body = ref("#/components/schemas/SkillVersion"),
+        (status = 201, description = "It was made, and is the current version.", body = ref("#/components/schemas/SkillVersion"),
             headers(("ETag" = String, description = "Its version as a record."), ("Location" = String, description = "Where it is.")),
             links(("get" = (operation_id = "getSkillVersion", parameters(("id" = "$response.body#/skill_id"), ("version_id" = "$response.body#/id")))))),
-        (status = 200, description = "It was the current version already.", body = ref("#/components/schemas/SkillVersion")),
+        (status = 200, description = "These files are a version already; it is the current one now, or was.", body = ref("#/components/schemas/SkillVersion")),
         (status = 202, description = "It waits for approval.", body = Pending)))]
 async fn publish(
     State(app): State<App>,

@@ -26,7 +26,12 @@ async fn a_skill_is_attached_pinned_listed_and_detached() {
     assert_eq!((again.body, again.headers.get("location")), (whole, None));
 
     let pinned = json!({ "skill_id": skill, "skill_version_id": version });
-    assert_eq!(world.post(&path, pinned).await.expect(201).body["skill_version_id"], json!(version));
+    let pinned = world.post(&path, pinned).await.expect(200);
+    assert_eq!(
+        (&pinned.body["skill_version_id"], &pinned.body["agent_version"]),
+        (&json!(version), &json!(3))
+    );
+    assert_eq!(pinned.headers.get("location"), None, "nothing was made");
     let list = world.get(&path).await.expect(200).body["items"].clone();
     assert_eq!((list.as_array().unwrap().len(), &list[0]["skill_version_id"]), (1, &json!(version)));
     let seen = world.get(&agent).await.expect(200).body["skills"].clone();
