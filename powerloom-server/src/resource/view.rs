@@ -7,8 +7,7 @@ use powerloom_core::authz::AuthzSnapshot;
 use powerloom_core::door::caller::Caller;
 use powerloom_core::principal::Principal;
 use powerloom_core::reconcile::state::{SyncState, SyncStatus};
-use powerloom_core::record::{RecordRow, Schema};
-use powerloom_core::resource::api_token::ApiToken;
+use powerloom_core::record::RecordRow;
 use powerloom_core::resource::field::Form;
 use serde_json::{Map, Value, json};
 
@@ -44,12 +43,9 @@ fn view(app: &App, authz: &AuthzSnapshot, row: &RecordRow, sync: Option<&(SyncSt
     out.insert("updated_at".into(), json!(meta.updated_at));
     spec(app, authz, row, &mut out);
     if !row.status.is_null() {
-        let mut status = row.status.clone();
-        // What a secret is recognized by is nobody's business.
-        if let (Some(status), true) = (status.as_object_mut(), row.kind == ApiToken::KIND) {
-            status.remove("digest");
-        }
-        out.insert("status".into(), status);
+        // Of a kind nobody knows, nobody knows what may be shown.
+        let kind = app.loom.catalogue().kind(&row.kind);
+        out.insert("status".into(), kind.map_or(Value::Null, |kind| kind.shown(&row.status)));
     }
     if let Some((state, status)) = sync {
         let shown = sync_view(state, status);

@@ -125,7 +125,7 @@ struct Asked {
     purpose: Purpose,
     /// What a vote on it signs.
     payload_hash: Digest,
-    /// The change; `null` of a plan.
+    /// The change; `null` of a plan. What a secret is recognized by is zeros.
     #[schema(required)]
     mutation: Option<Mutation>,
     /// The plan; `null` of one change.
@@ -136,7 +136,7 @@ struct Asked {
 /// Read the change itself that a request is for, or the plan.
 #[utoipa::path(get, path = "/approvals/{id}/change", tag = "approvals", operation_id = "getApprovalChange",
     params(("id" = String, Path, pattern = "^req_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", description = "The request, `req_…`.")),
-    responses((status = 200, description = "What it is for, unaltered.", body = Asked)))]
+    responses((status = 200, description = "What it is for, exactly as it would be made.", body = Asked)))]
 async fn change(
     State(app): State<App>,
     By(caller): By,
@@ -147,7 +147,7 @@ async fn change(
     let (purpose, payload_hash) = (request.spec.purpose, request.spec.payload_hash);
     let (mutation, plan) = match purpose {
         Purpose::Plan => (None, Some(approvals.plan(id).await?)),
-        Purpose::Change | Purpose::Review => (Some(approvals.change(id).await?), None),
+        Purpose::Change | Purpose::Review => (Some(approvals.change(id).await?.shown()), None),
     };
     Ok(Json(Asked { purpose, payload_hash, mutation, plan }))
 }

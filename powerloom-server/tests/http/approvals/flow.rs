@@ -143,3 +143,20 @@ async fn what_a_request_for_a_plan_is_for_is_the_plan() {
     assert_eq!(read.digest().unwrap(), plan.digest().unwrap());
     assert_eq!(change.body["payload_hash"], json!(plan.digest().unwrap()));
 }
+
+/// Whoever decides on a token sees all of it but what its secret is recognized by.
+#[tokio::test]
+async fn the_change_of_a_token_that_waits_shows_no_digest_of_its_secret() {
+    let g = gated(json!({})).await;
+    let policy = json!({
+        "name": "tokens", "ou_id": g.w.acme.root_ou, "approvers": ["role:Approver"],
+        "match": { "resource_kinds": ["ApiToken"] },
+    });
+    g.w.post("/approval-policies", policy).await.expect(201);
+    let wanted = json!({ "name": "ci", "scopes": ["agent:read"], "lifetime_seconds": 3600 });
+    g.post(&g.ada, "/tokens", wanted).await.expect(202);
+    let asked = g.ids(&g.grace, "/approvals").await;
+    let change = g.get(&g.grace, &format!("/approvals/{}/change", asked[0])).await.expect(200);
+    assert_eq!(change.body["mutation"]["action"], "create_api_token", "{}", change.text);
+    assert_eq!(change.body["mutation"]["digest"], "0".repeat(64));
+}
