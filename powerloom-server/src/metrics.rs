@@ -12,8 +12,8 @@ use std::time::Duration;
 /// What a request is counted by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Request {
-    /// The method.
-    pub(crate) method: String,
+    /// The method: one of few words.
+    pub(crate) method: &'static str,
     /// The route, with its parameters unfilled: `/agents/{id}`.
     pub(crate) route: String,
     /// The status.
@@ -23,8 +23,8 @@ pub(crate) struct Request {
 /// What a duration is kept by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Route {
-    /// The method.
-    pub(crate) method: String,
+    /// The method: one of few words.
+    pub(crate) method: &'static str,
     /// The route.
     pub(crate) route: String,
 }
@@ -84,7 +84,7 @@ impl Default for Metrics {
 impl Metrics {
     /// Counts an answered request.
     pub(crate) fn answered(&self, request: Request, took: Duration) {
-        let route = Route { method: request.method.clone(), route: request.route.clone() };
+        let route = Route { method: request.method, route: request.route.clone() };
         self.durations.get_or_create(&route).observe(took.as_secs_f64());
         self.requests.get_or_create(&request).inc();
     }

@@ -90,3 +90,28 @@ async fn a_page_may_call_only_from_a_listed_origin() {
     let closed = self::app(|config| config).await;
     assert_eq!(allowed(&asked(&closed, "/quick", Some(listed)).await.0), None);
 }
+
+/// Anybody may send `X1 /healthz`, `X2 /healthz`, and so on: what they call it is kept nowhere.
+#[tokio::test]
+async fn methods_nobody_knows_are_counted_as_one() {
+    let app = app(|config| config).await;
+    let routes = around(Router::new().route("/quick", get(async || "done")), &app).with_state(app.clone());
+    for method in ["GET", "PATCH", "X1", "X2", "GETS"] {
+        let request = Request::builder().method(method).uri("/quick").body(Body::empty()).unwrap();
+        let _ = routes.clone().oneshot(request).await.unwrap();
+    }
+    let text = app.metrics.text().unwrap();
+    for method in ["GET", "PATCH", "_OTHER"] {
+        assert!(text.contains(&format!("method=\"{method}\"")), "{method}: {text}");
+    }
+    assert!(!text.contains("X1") && !text.contains("X2") && !text.contains("GETS"), "{text}");
+}
+
+#[tokio::test]
+async fn no_answer_is_guessed_at() {
+    let app = app(|config| config.cors_origins(["https://console.acme.com".to_owned()])).await;
+    for path in ["/quick", "/panic", "/nowhere"] {
+        let (response, _) = asked(&app, path, Some("https://console.acme.com")).await;
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff", "{path}");
+    }
+}
