@@ -10,6 +10,7 @@ mod line;
 mod listen;
 mod loops;
 mod running;
+mod stall;
 #[cfg(feature = "tls")]
 mod tls;
 

@@ -19,6 +19,11 @@ pub struct ServerBounds {
     pub head_bytes: usize,
     /// How long a client may take to send the head of a request, and how long a connection may be idle before it: 30 seconds.
     pub head_read: Duration,
+    /// How long a connection of HTTP/2 may have no stream before it is closed, though it answers pings: 2 minutes.
+    pub idle: Duration,
+    /// How long a write may wait for a client that reads nothing: 60 seconds; once the server is about to end, at most 5. Then
+    /// the connection is cut. A stream can be resumed; a client that only is slow is not concerned.
+    pub write: Duration,
     /// How long a TLS handshake may take: 10 seconds.
     pub handshake: Duration,
     /// How long connections are still accepted after `/readyz` has begun to say no, for a load balancer to notice: zero.
@@ -38,6 +43,8 @@ impl Default for ServerBounds {
             headers: 100,
             head_bytes: 32 << 10,
             head_read: Duration::from_secs(30),
+            idle: Duration::from_secs(120),
+            write: Duration::from_secs(60),
             handshake: Duration::from_secs(10),
             linger: Duration::ZERO,
             drain: Duration::from_secs(30),

@@ -2,6 +2,7 @@
 
 use crate::server::bounds::ServerBounds;
 use crate::server::line::{Line, Spoken};
+use crate::server::stall::{Stall, Watched};
 #[cfg(feature = "tls")]
 use crate::server::tls::Tls;
 use axum::Router;
@@ -13,8 +14,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -42,9 +47,62 @@ pub(crate) struct End {
     pub(crate) open: TaskTracker,
 }
 
-/// Work of a connection of HTTP/2 runs beside it, and ends when connections are cut.
+/// Work of a connection of HTTP/2 runs beside it, and ends when connections are cut: one piece for each stream, as long as
+/// its answer or its WebSocket lasts.
 #[derive(Debug, Clone)]
-struct Beside(End);
+struct Beside {
+    end: End,
+    streams: Arc<Streams>,
+    write: Duration,
+}
+
+/// The streams of one connection of HTTP/2.
+#[derive(Debug, Default)]
+struct Streams {
+    open: AtomicUsize,
+    /// How many there have been.
+    begun: AtomicU64,
+    /// The last one has ended.
+    none: Notify,
+}
+
+/// One of them.
+struct OpenStream(Arc<Streams>);
+
+impl OpenStream {
+    fn of(streams: &Arc<Streams>) -> Self {
+        streams.open.fetch_add(1, Ordering::SeqCst);
+        streams.begun.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(streams))
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        if self.0.open.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.none.notify_one();
+        }
+    }
+}
+
+impl Streams {
+    fn is_none(&self) -> bool {
+        self.open.load(Ordering::SeqCst) == 0
+    }
+
+    /// Returns once there has been none for so long. Before the first one it is the bytes that are waited for.
+    async fn idle(&self, bound: Duration) {
+        loop {
+            self.none.notified().await;
+            let begun = self.begun.load(Ordering::SeqCst);
+            tokio::time::sleep(bound).await;
+            // One that has begun meanwhile says so itself once it has ended.
+            if self.is_none() && self.begun.load(Ordering::SeqCst) == begun {
+                return;
+            }
+        }
+    }
+}
 
 impl<F> Executor<F> for Beside
 where
@@ -52,8 +110,21 @@ where
     F::Output: Send,
 {
     fn execute(&self, work: F) {
-        let cut = self.0.cut.clone();
-        tokio::spawn(self.0.open.track_future(async move { cut.run_until_cancelled_owned(work).await }));
+        let (cut, stream) = (self.end.cut.clone(), OpenStream::of(&self.streams));
+        let work = Stall::watch(work, self.write, self.end.closing.clone());
+        let work = async move {
+            let _stream = stream;
+            cut.run_until_cancelled_owned(work).await
+        };
+        tokio::spawn(self.end.open.track_future(work));
+    }
+}
+
+/// Whoever was asked to go has until then.
+async fn until(leave: Option<Instant>) {
+    match leave {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -98,9 +169,15 @@ impl Talk {
         let (app, bounds) = (self.app, self.bounds);
         let answer = service_fn(move |request: Request<Incoming>| {
             spoken.set();
-            app.clone().oneshot(request.map(Body::new))
+            let answer = app.clone().oneshot(request.map(Body::new));
+            async { answer.await.map(|answer| answer.map(Watched::new)) }
         });
-        let mut http = auto::Builder::new(Beside(end.clone()));
+        let streams = Arc::<Streams>::default();
+        let mut http = auto::Builder::new(Beside {
+            end: end.clone(),
+            streams: Arc::clone(&streams),
+            write: bounds.write,
+        });
         http.http1()
             .timer(TokioTimer::new())
             .header_read_timeout(bounds.head_read)
@@ -109,12 +186,15 @@ impl Talk {
             .max_buf_size(bounds.head_bytes.max(8 << 10));
         http.http2()
             .timer(TokioTimer::new())
+            // A browser that has such a connection opens its WebSockets over it (RFC 8441).
+            .enable_connect_protocol()
             .max_concurrent_streams(bounds.requests_per_connection)
             .max_header_list_size(u32::try_from(bounds.head_bytes).unwrap_or(u32::MAX))
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING);
         let mut connection = pin!(http.serve_connection_with_upgrades(TokioIo::new(stream), answer));
-        let mut closing = false;
+        let mut idle = pin!(streams.idle(bounds.idle));
+        let (mut closing, mut leave) = (false, None);
         loop {
             tokio::select! {
                 done = connection.as_mut() => {
@@ -126,6 +206,18 @@ impl Talk {
                 () = end.closing.cancelled(), if !closing => {
                     closing = true;
                     connection.as_mut().graceful_shutdown();
+                }
+                // It answers pings, and asks for nothing.
+                () = &mut idle, if !closing => {
+                    closing = true;
+                    leave = Some(Instant::now() + PING);
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = until(leave), if leave.is_some() => {
+                    if streams.is_none() {
+                        return;
+                    }
+                    leave = None;
                 }
                 () = end.cut.cancelled() => return,
             }

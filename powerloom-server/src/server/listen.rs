@@ -28,8 +28,7 @@ impl Listening {
     pub(crate) fn start(listener: TcpListener, talk: Talk, bounds: &ServerBounds) -> Self {
         let end = End::default();
         let room = Arc::new(Semaphore::new(bounds.connections.clamp(1, Semaphore::MAX_PERMITS)));
-        let silence = bounds.head_read;
-        let accepting = Accepting { listener, talk, room, silence, end: end.clone() };
+        let accepting = Accepting { listener, talk, room, bounds: *bounds, end: end.clone() };
         Self { end, accepting: Some(tokio::spawn(accepting.run())) }
     }
 
@@ -69,7 +68,7 @@ struct Accepting {
     listener: TcpListener,
     talk: Talk,
     room: Arc<Semaphore>,
-    silence: Duration,
+    bounds: ServerBounds,
     end: End,
 }
 
@@ -82,7 +81,7 @@ impl Accepting {
             }
             tracing::trace!(%peer, "connected");
             let (end, talk) = (self.end.clone(), self.talk.clone());
-            let line = Line::new(stream, self.silence, end.cut.clone(), room, end.open.token());
+            let line = Line::new(stream, &self.bounds, &end, room);
             tokio::spawn(talk.serve(line, end));
         }
     }

@@ -111,3 +111,25 @@ async fn a_body_that_stops_arriving_is_given_up() {
     assert!(said.starts_with("HTTP/1.1 503 ") || said.starts_with("HTTP/1.1 400 "), "{said}");
     assert!(server.shutdown().await.is_clean());
 }
+
+/// A client that asks and asks and reads no answer has its connection no longer than others may wait for it.
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_cut() {
+    let stage = Stage::set().await;
+    let mut bounds = hasty();
+    bounds.connections = 1;
+    bounds.write = Duration::from_millis(300);
+    let server = started(&stage, bounds).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4 << 10).unwrap();
+    let mut stalled = socket.connect(server.address()).await.unwrap();
+    let asks = "GET /openapi.json HTTP/1.1\r\nhost: a\r\n\r\n".repeat(200);
+    stalled.write_all(asks.as_bytes()).await.unwrap();
+
+    let request = "GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let mut other = connected(server.address(), request).await;
+    let said = rest(&mut other).await;
+    assert!(said.starts_with("HTTP/1.1 200 "), "there is room for one, and who has it reads nothing: {said}");
+    drop(stalled);
+    assert!(server.shutdown().await.is_clean());
+}

@@ -11,6 +11,7 @@
 mod bounds;
 mod checkpoints;
 mod ends;
+mod http2;
 mod stage;
 mod takeover;
 mod tls;
