@@ -1,9 +1,11 @@
 //! What every handler shares.
 
 use crate::config::Config;
+use crate::guesses::Guesses;
 use crate::input::Room;
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimit;
+use crate::readiness::Readiness;
 use crate::stream::shelf::Shelves;
 use powerloom_core::control_plane::ControlPlane;
 use std::sync::Arc;
@@ -19,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) loom: ControlPlane,
     pub(crate) config: Config,
     pub(crate) limit: RateLimit,
+    pub(crate) guesses: Guesses,
+    pub(crate) readiness: Readiness,
     pub(crate) metrics: Metrics,
     /// Room for long bodies.
     pub(crate) room: Room,
@@ -30,10 +34,12 @@ pub(crate) struct Shared {
 
 impl App {
     pub(crate) fn new(loom: ControlPlane, config: Config, stopping: CancellationToken) -> Self {
-        let limit = RateLimit::new(&config.bounds);
-        let room = Room::new(config.bounds.upload_bytes);
+        let (limit, guesses) = (RateLimit::new(&config.bounds), Guesses::new(&config.bounds));
+        let (readiness, room) = (Readiness::default(), Room::new(config.bounds.upload_bytes));
         let (metrics, shelves) = (Metrics::default(), Shelves::default());
-        Self(Arc::new(Shared { loom, config, limit, metrics, room, shelves, stopping }))
+        Self(Arc::new(Shared {
+            loom, config, limit, guesses, readiness, metrics, room, shelves, stopping,
+        }))
     }
 }
 

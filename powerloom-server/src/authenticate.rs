@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use powerloom_core::door::caller::Caller;
 use powerloom_core::error::Error;
+use powerloom_core::token::ApiTokenText;
 use zeroize::Zeroizing;
 
 /// The authenticated caller, in a handler behind [`authenticate`].
@@ -57,7 +58,33 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Failure> {
 }
 
 /// Whose token this is: ours first, then those of the issuers we believe.
+///
+/// # Errors
+/// [`Failure::RateLimited`] for an API token that was not good before, while too many are not: the store is not asked.
 pub(crate) async fn caller(app: &App, token: &str) -> Result<Caller, Failure> {
+    // Only the store knows it, and anybody can make one up.
+    if ApiTokenText::parse(token).is_err() {
+        return believed(app, token).await;
+    }
+    let known = app.guesses.knows(token);
+    if !known {
+        app.guesses.take()?;
+    }
+    let caller = believed(app, token).await;
+    match &caller {
+        Ok(_) if !known => {
+            app.guesses.back();
+            app.guesses.remember(token);
+        }
+        Err(Failure::Core(Error::Unauthenticated(_))) => app.guesses.forget(token),
+        // Nothing was learned from a store that cannot be asked.
+        Err(_) if !known => app.guesses.back(),
+        _ => {}
+    }
+    caller
+}
+
+async fn believed(app: &App, token: &str) -> Result<Caller, Failure> {
     let ours = app.config.tokens.authenticate(token).await;
     match (ours, &app.config.external) {
         (Err(Error::Unauthenticated(_)), Some(external)) => Ok(external.authenticate(token).await?.caller),

@@ -103,6 +103,11 @@ pub struct Bounds {
     pub requests_per_second: Option<NonZeroU32>,
     /// How many of them at once.
     pub burst: NonZeroU32,
+    /// How many API tokens and tickets that turn out not to be good are looked up in the store per second, whoever presents them;
+    /// one more is answered 429 before the store is asked: 200. API tokens that were good before are not concerned, and signed
+    /// tokens never: they are verified without the store. `None` for no limit. Counted in this process alone: behind two
+    /// replicas it is twice as many.
+    pub guesses_per_second: Option<NonZeroU32>,
     /// How long a WebSocket may be silent before it is asked whether it lives: 20 seconds. Without an answer within as
     /// long again it is closed.
     pub ping_every: Duration,
@@ -120,6 +125,7 @@ impl Default for Bounds {
             request_timeout: Duration::from_secs(60),
             requests_per_second: NonZeroU32::new(200),
             burst: NonZeroU32::new(400).unwrap_or(NonZeroU32::MIN),
+            guesses_per_second: NonZeroU32::new(200),
             ping_every: Duration::from_secs(20),
             stream_queue: 1024,
             stream_write: Duration::from_secs(30),

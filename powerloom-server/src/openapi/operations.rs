@@ -20,7 +20,7 @@ const REFUSALS: [(&str, &str); 13] = [
     ("413", "The body is too long."),
     ("415", "The body is not JSON."),
     ("422", "The manifests cannot be used: each fault with its place."),
-    ("429", "Too many requests of this principal."),
+    ("429", "Too many requests of this principal, or too many tokens or tickets that are not good."),
     ("500", "Something is broken here."),
     ("503", "The store or the runtime cannot be asked now, or it took too long."),
 ];

@@ -27,7 +27,8 @@ async fn healthz() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// Say whether requests can be served: the store answers, and the process is not about to end.
+/// Say whether requests can be served: the store answers, and the process is not about to end. The store is asked at most once a
+/// second.
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "readyz",
     responses((status = 200, description = "It serves.", body = Health),
         (status = 503, description = "It does not.", body = Health)))]
@@ -36,11 +37,18 @@ async fn readyz(State(app): State<App>) -> (StatusCode, Json<Health>) {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "stopping" }));
     }
     // A slug nobody has: it costs the store one look-up, and tells nothing.
-    match app.loom.store().org_by_slug("-").await {
-        Ok(_) => (StatusCode::OK, Json(Health { status: "ok" })),
-        Err(error) => {
-            tracing::warn!(%error, "the store cannot be asked");
-            (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "store" }))
+    let answers = async {
+        match app.loom.store().org_by_slug("-").await {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::warn!(%error, "the store cannot be asked");
+                false
+            }
         }
+    };
+    if app.readiness.ask(answers).await {
+        (StatusCode::OK, Json(Health { status: "ok" }))
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "store" }))
     }
 }

@@ -6,6 +6,8 @@ mod planning;
 mod schema;
 
 use crate::app::App;
+use crate::vary::by_accept;
+use axum::middleware::map_response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -14,6 +16,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(planning::plan))
         .routes(routes!(applying::apply))
         .routes(routes!(applying::submit))
-        .routes(routes!(exporting::export))
+        .merge(OpenApiRouter::default().routes(routes!(exporting::export)).layer(map_response(by_accept)))
         .routes(routes!(schema::schema))
 }

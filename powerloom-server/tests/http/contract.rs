@@ -68,7 +68,10 @@ pub fn check(document: &Value, method: &str, path: &str, status: u16, content_ty
     }
     if content_type != "application/json" {
         let offered = response["content"].get(content_type.split(';').next().unwrap_or_default());
-        assert!(offered.is_some(), "{method} {template} {status} does not say that it answers {content_type}");
+        assert!(
+            offered.is_some(),
+            "{method} {template} {status} does not say that it answers {content_type}"
+        );
         return;
     }
     let faults = faults(document, schema, &body());

@@ -111,9 +111,11 @@ async fn an_outdated_version_is_refused_in_every_collection_and_changes_nothing(
     for sample in world.everything().await {
         let path = format!("{}/{}", sample.path, sample.id);
         let before = world.get(&path).await.expect(200);
-        for (tag, status, code) in
-            [("\"99\"", 412, "version_mismatch"), ("99", 412, "version_mismatch"), ("W/\"1\"", 412, "version_mismatch")]
-        {
+        for (tag, status, code) in [
+            ("\"99\"", 412, "version_mismatch"),
+            ("99", 412, "version_mismatch"),
+            ("W/\"1\"", 412, "version_mismatch"),
+        ] {
             for method in [Method::PATCH, Method::DELETE] {
                 let request = world.request(method.clone(), &path).bearer_auth(&world.admin);
                 let request =

@@ -227,3 +227,34 @@ async fn a_token_that_could_never_be_is_refused_and_the_field_is_named() {
     }
     assert_eq!(world.get("/tokens?revoked=true").await.body["items"], json!([]));
 }
+
+/// Anybody can make up tokens and tickets, and each would cost the store a look-up. Who was in stays in, and so does whoever has
+/// a signed token.
+#[tokio::test]
+async fn guesses_are_refused_before_the_store_is_asked() {
+    let world = World::with(|mut config| {
+        config.bounds.guesses_per_second = std::num::NonZeroU32::new(2);
+        config
+    })
+    .await;
+    let made = world.post("/tokens", wanted("ci", &["ou:*"])).await.expect(201);
+    let good = text(&made).to_owned();
+    world.as_of(&good, Method::GET, "/ous", None).await.expect(200);
+    // As long as a token is, of the same organization, with another secret.
+    let end = if good.ends_with('A') { 'E' } else { 'A' };
+    let guess = format!("{}{end}", &good[..good.len() - 1]);
+    let mut refused = None;
+    for _ in 0..20 {
+        let answer = world.as_of(&guess, Method::GET, "/ous", None).await;
+        if answer.status == 429 {
+            refused = Some(answer);
+            break;
+        }
+        assert_eq!(answer.expect(401).code(), "unauthenticated");
+    }
+    let refused = refused.expect("twenty at once are more than two a second");
+    assert_eq!((refused.code(), refused.header("retry-after")), ("rate_limited", "1"));
+    world.as_of(&good, Method::GET, "/ous", None).await.expect(200);
+    world.get("/ous").await.expect(200);
+    world.as_of("nonsense", Method::GET, "/ous", None).await.expect(401);
+}

@@ -114,6 +114,7 @@ async fn an_export_planned_again_changes_nothing() {
     let request = world.request(Method::GET, "/manifests/export").bearer_auth(&world.admin);
     let yaml = world.send(request.header("accept", "application/yaml")).await.expect(200);
     assert_eq!(yaml.header("content-type"), "application/yaml; charset=utf-8");
+    assert_eq!(yaml.header("vary"), "accept");
     assert!(yaml.text.contains("\n---\n") && !yaml.text.starts_with(['{', '[']), "{}", yaml.text);
     let items = export(&world).await["items"].as_array().unwrap().clone();
     let json = items.iter().map(Value::to_string).collect::<Vec<_>>().join("\n---\n");
