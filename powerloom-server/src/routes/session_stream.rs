@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use zeroize::Zeroizing;
 
 /// What a bearer opens.
 pub(super) fn governed() -> OpenApiRouter<App> {
@@ -83,7 +84,8 @@ struct From {
 /// before, `powerloom.session_already_ended`. One client streams a session at a time. It is told why it is closed only after the
 /// upgrade: 1000, the session has ended; 1001, the server stops; 1002, the client breaks the protocol; 1007, it sent a text that
 /// is not UTF-8; 1008, the log does not reach to `after`; 1009, a message of more than 4 KiB; 1011, the store cannot be asked;
-/// 4401, the ticket is not good, for whatever reason; 4408, the client was too slow, or did not answer a ping; 4409, another
+/// 4401, the ticket is not good, for whatever reason; 4403, who
+/// opened it may no longer follow, which is asked again every ten seconds; 4408, the client was too slow, or did not answer a ping; 4409, another
 /// client has the stream (the ticket stays good). Where it can go on, the reason says `after=<seq>`: get another ticket, anywhere.
 ///
 /// A page of another site is refused before the upgrade, and its ticket stays good: an `Origin` must be the server's own host or
@@ -115,10 +117,15 @@ async fn stream(
             if !app.config.viewers {
                 return Err(Failure::NoTicket);
             }
-            let caller = identify(&app, bearer(&headers)?).await?;
-            Opening::Viewer(Box::new(app.loom.follow(&caller, id, after).await?))
+            let token = Zeroizing::new(bearer(&headers)?.to_owned());
+            let caller = identify(&app, &token).await?;
+            Opening::Viewer(Box::new(app.loom.follow(&caller, id, after).await?), token)
         }
-        ticket => Opening::Ticket(ticket.unwrap_or_default()),
+        ticket => {
+            // Only the store knows whether it is good.
+            app.guesses.take()?;
+            Opening::Ticket(ticket.unwrap_or_default())
+        }
     };
     Ok(upgrade(app, socket, id, after, opening))
 }

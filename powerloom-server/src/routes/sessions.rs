@@ -1,15 +1,17 @@
 //! Sessions: which there are, what happened in one, and stopping it (rows P9, P76–P95).
 
 use crate::app::App;
-use crate::authenticate::By;
+use crate::authenticate::{By, bearer};
 use crate::failure::Failure;
 use crate::input::{At, Params, Terms, TermsHeaders, last_event_id, wants_events};
 use crate::page::{Page, limit, read_cursor, write_cursor};
 use crate::resource::answer::{Pending, pending};
 use crate::stream::sse;
+use crate::vary::by_accept;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use powerloom_core::door::caller::Caller;
 use powerloom_core::door::mutation::Action;
@@ -23,12 +25,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use zeroize::Zeroizing;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(list))
         .routes(routes!(read))
-        .routes(routes!(events))
+        .merge(OpenApiRouter::default().routes(routes!(events)).layer(map_response(by_accept)))
         .routes(routes!(cancel))
 }
 
@@ -111,7 +114,8 @@ struct Events {
 /// As a page it needs what reading the session needs; as a stream, unless the caller started it, `session:stream`. Any number
 /// may follow at once. A stream's events have the number as `id`, the type as `event` and `{"seq", "type", "payload"}` as
 /// `data`; `Last-Event-ID` resumes behind a number, and counts before `after`. A stream that resumes behind the last event of a
-/// settled session is answered with 204, so that browsers do not come back.
+/// settled session is answered with 204, so that browsers do not come back. Whether the caller may follow is asked again every ten
+/// seconds: a stream ends with a comment once its token has ended or was revoked, its user is disabled, or the permission is gone.
 #[utoipa::path(get, path = "/sessions/{id}/events", tag = "sessions", operation_id = "sessionEvents",
     params(("id" = SessionId, Path, description = "The session."), Span,
         ("last-event-id" = Option<EventSeq>, Header, description = "Of a stream: the `id` of the last event the client has.")),
@@ -164,7 +168,8 @@ async fn follow(
     if resumed.is_some() && stream.was_over() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    Ok(sse::respond(app, id, stream))
+    let token = Zeroizing::new(bearer(headers)?.to_owned());
+    Ok(sse::respond(app, id, stream, token))
 }
 
 /// A session that is to be stopped.

@@ -15,6 +15,8 @@ pub(crate) enum End {
     Stopping,
     /// The ticket is used, expired, foreign, unknown or absent. Which is not said (vectors 4.7).
     TicketRefused,
+    /// Who opened it may no longer follow: disabled, without the permission, or with a token that is no longer good.
+    Forbidden,
     /// Another client has the stream.
     Held,
     /// The client does not take what it is sent.
@@ -48,6 +50,7 @@ impl End {
             Self::TooLong => (1009, "too_long", true),
             Self::Failed => (1011, "unavailable", true),
             Self::TicketRefused => (4401, "ticket_refused", false),
+            Self::Forbidden => (4403, "forbidden", false),
             Self::Slow => (4408, "slow", true),
             Self::Silent => (4408, "silent", true),
             Self::Held => (4409, "stream_held", true),

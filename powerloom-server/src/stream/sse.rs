@@ -2,6 +2,8 @@
 
 use crate::app::App;
 use crate::metrics::Raised;
+use crate::stream::authority::{Authority, Credential};
+use crate::stream::end::End;
 use crate::stream::shelf::Shelf;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -15,6 +17,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 /// How long a stream may be silent before a comment keeps it open.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -25,13 +28,22 @@ const CHUNK: usize = 32 << 10;
 /// Goes on elsewhere after a second, behind the last id.
 const COME_BACK: &[u8] = b"retry: 1000\n\n";
 
-/// Streams what is behind the cursor, to the end of the session.
+/// Whoever may no longer follow is told so by a comment; coming back would be refused.
+const FORBIDDEN: &[u8] = b": forbidden\n\n";
+
+/// Streams what is behind the cursor, to the end of the session, or until the token does not let its bearer follow any longer.
 ///
 /// How slow its reader is does not matter: the cursor waits for it, and it holds up nobody else.
-pub(crate) fn respond(app: &App, session: SessionId, stream: SessionStream) -> Response {
+pub(crate) fn respond(
+    app: &App,
+    session: SessionId,
+    stream: SessionStream,
+    token: Zeroizing<String>,
+) -> Response {
     let feed = Feed {
         app: app.clone(),
         stream,
+        authority: Authority::watch(app, session, Credential::Bearer(token)),
         waiting: VecDeque::new(),
         shelf: app.shelves.of(session),
         stopping: app.stopping.child_token(),
@@ -54,6 +66,7 @@ pub(crate) fn respond(app: &App, session: SessionId, stream: SessionStream) -> R
 struct Feed {
     app: App,
     stream: SessionStream,
+    authority: Authority,
     /// Taken from the stream, and not written yet.
     waiting: VecDeque<Arc<SessionEvent>>,
     shelf: Arc<Shelf>,
@@ -68,12 +81,16 @@ impl Feed {
         if self.over {
             return None;
         }
+        if let Some(end) = self.authority.is_lost() {
+            return Some(self.last(end));
+        }
         if !self.waiting.is_empty() {
             return Some(self.written());
         }
         tokio::select! {
             biased;
-            () = self.stopping.cancelled() => Some(self.last()),
+            () = self.stopping.cancelled() => Some(self.last(End::Stopping)),
+            end = self.authority.lost() => Some(self.last(end)),
             event = self.stream.next() => match event? {
                 Ok(event) => {
                     self.waiting.push_back(event);
@@ -82,16 +99,16 @@ impl Feed {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a stream cannot go on");
-                    Some(self.last())
+                    Some(self.last(End::Failed))
                 }
             },
             () = tokio::time::sleep(KEEP_ALIVE) => Some(Bytes::from_static(b":\n\n")),
         }
     }
 
-    fn last(&mut self) -> Bytes {
+    fn last(&mut self, end: End) -> Bytes {
         self.over = true;
-        Bytes::from_static(COME_BACK)
+        Bytes::from_static(if end == End::Forbidden { FORBIDDEN } else { COME_BACK })
     }
 
     fn written(&mut self) -> Bytes {

@@ -5,6 +5,7 @@
 
 use crate::app::App;
 use crate::metrics::Raised;
+use crate::stream::authority::{Authority, Credential};
 use crate::stream::end::End;
 use crate::stream::reader::Reader;
 use crate::stream::shelf::Shelf;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+use zeroize::Zeroizing;
 
 /// Longest message of a client. Whatever it says is ignored.
 const MOST_HEARD: usize = 4 << 10;
@@ -32,12 +34,11 @@ const WRITE_BUFFER: usize = 16 << 10;
 const PARTING: Duration = Duration::from_secs(5);
 
 /// What opens a stream.
-#[derive(Debug)]
 pub(crate) enum Opening {
     /// A ticket, good once (rows P83, P84).
     Ticket(String),
-    /// A bearer who may watch.
-    Viewer(Box<SessionStream>),
+    /// A bearer who may watch, and their token.
+    Viewer(Box<SessionStream>, Zeroizing<String>),
 }
 
 /// Answers 101; the ticket is looked at once the client can be told over the socket what is wrong with it.
@@ -61,11 +62,13 @@ async fn serve(app: App, mut socket: WebSocket, session: SessionId, after: Event
     let _open = Raised::of(&app.metrics.streams);
     let (end, sent) = match open(&app, session, after, opening).await {
         Err(end) => (end, after),
-        Ok(reader) => {
+        Ok((reader, credential)) => {
+            let authority = Authority::watch(&app, session, credential);
             let stopping = app.stopping.child_token();
             let shelf = app.shelves.of(session);
-            let mut link =
-                Link { app: &app, socket: &mut socket, reader, shelf, stopping, sent: after, live: false };
+            let socket = &mut socket;
+            let (sent, live) = (after, false);
+            let mut link = Link { app: &app, socket, reader, authority, shelf, stopping, sent, live };
             let end = link.run().await;
             let Link { reader, sent, .. } = link;
             // Before the client is told that it is over: it may come back at once.
@@ -80,18 +83,31 @@ async fn serve(app: App, mut socket: WebSocket, session: SessionId, after: Event
     part(socket, end, sent).await;
 }
 
-async fn open(app: &App, session: SessionId, after: EventSeq, opening: Opening) -> Result<Reader, End> {
+async fn open(
+    app: &App,
+    session: SessionId,
+    after: EventSeq,
+    opening: Opening,
+) -> Result<(Reader, Credential), End> {
     if app.stopping.is_cancelled() {
-        // The ticket is as good at the next replica.
+        // The ticket is as good at the next replica, and nothing was looked up.
+        if let Opening::Ticket(_) = opening {
+            app.guesses.back();
+        }
         return Err(End::Stopping);
     }
     match opening {
-        Opening::Viewer(stream) => Ok(Reader::Viewer(stream)),
+        Opening::Viewer(stream, token) => Ok((Reader::Viewer(stream), Credential::Bearer(token))),
         Opening::Ticket(ticket) => {
             let opened = app.loom.open_stream(session, &ticket, after);
             let opened = tokio::time::timeout(app.config.bounds.request_timeout, opened).await;
-            let connection = opened.map_err(|_| End::Failed)?.map_err(End::from)?;
-            Ok(Reader::Client(Box::new(connection)))
+            let opened = opened.map_err(|_| End::Failed).and_then(|opened| opened.map_err(End::from));
+            if !matches!(opened, Err(End::TicketRefused)) {
+                app.guesses.back();
+            }
+            let connection = opened?;
+            let credential = Credential::Ticket(connection.holder().clone());
+            Ok((Reader::Client(Box::new(connection)), credential))
         }
     }
 }
@@ -115,6 +131,7 @@ struct Link<'a> {
     app: &'a App,
     socket: &'a mut WebSocket,
     reader: Reader,
+    authority: Authority,
     shelf: Arc<Shelf>,
     stopping: CancellationToken,
     /// The last event whose frame was handed to the socket.
@@ -133,6 +150,7 @@ impl Link<'_> {
         loop {
             tokio::select! {
                 () = &mut stopping => return End::Stopping,
+                end = self.authority.lost() => return end,
                 heard = self.socket.recv() => match heard {
                     Some(Ok(Message::Close(_))) | None => return End::Gone,
                     Some(Ok(_)) => {
@@ -171,6 +189,10 @@ impl Link<'_> {
         events.append(&mut self.reader.ready());
         while !events.is_empty() {
             for event in events {
+                // Somebody who reads slowly enough is sent for a long time.
+                if let Some(end) = self.authority.is_lost() {
+                    return Err(end);
+                }
                 let frame = self.shelf.frame(&event);
                 self.write(Some(Message::Text(frame)), false).await?;
                 self.sent = event.seq;
@@ -200,11 +222,12 @@ impl Link<'_> {
         }
         let queue = u64::try_from(bounds.stream_queue).unwrap_or(u64::MAX);
         let full = EventSeq::new(self.sent.number().saturating_add(queue));
-        let (live, stopping) = (self.live, &self.stopping);
+        let (live, stopping, authority) = (self.live, &self.stopping, &self.authority);
         tokio::select! {
             biased;
             written = write => written.map_err(End::of_wire),
             () = stopping.cancelled() => Err(End::Stopping),
+            end = authority.lost() => Err(end),
             () = reader.grown_beyond(full), if live => Err(End::Slow),
             () = tokio::time::sleep(bounds.stream_write) => Err(End::Slow),
         }

@@ -1,5 +1,6 @@
 //! Sessions over REST, WebSocket and server-sent events (rows P69–P95).
 
+mod authority;
 pub(crate) mod client;
 mod cuts;
 mod frames;

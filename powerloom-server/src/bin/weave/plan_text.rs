@@ -226,8 +226,9 @@ pub(crate) fn report(report: &Report, ink: Ink) -> String {
             out.push(format!("      {}", ink.busy(format!("left to others: {left}"))));
         }
     }
-    let count = |test: fn(&StepResult) -> bool| report.lines.iter().filter(|line| test(&line.result)).count();
-    let words: [(&str, fn(&StepResult) -> bool); 8] = [
+    type Test = fn(&StepResult) -> bool;
+    let count = |test: Test| report.lines.iter().filter(|line| test(&line.result)).count();
+    let words: [(&str, Test); 8] = [
         ("created", |result| matches!(result, StepResult::Created { .. })),
         ("updated", |result| matches!(result, StepResult::Updated)),
         ("replaced", |result| matches!(result, StepResult::Replaced { .. })),

@@ -10,22 +10,22 @@ use std::time::Duration;
 
 /// One event: its fields.
 #[derive(Debug, Default, Clone, PartialEq)]
-struct Event {
-    id: String,
-    kind: String,
-    data: Value,
-    retry: String,
-    comment: bool,
+pub(crate) struct Event {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) data: Value,
+    pub(crate) retry: String,
+    pub(crate) comment: bool,
 }
 
 /// A stream of events, as a browser parses it.
-struct Events {
+pub(crate) struct Events {
     chunks: Pin<Box<dyn Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>,
     text: String,
 }
 
 impl Events {
-    async fn next(&mut self) -> Option<Event> {
+    pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let event = parsed(block);
@@ -37,7 +37,7 @@ impl Events {
         }
     }
 
-    async fn rest(mut self) -> Vec<Event> {
+    pub(crate) async fn rest(mut self) -> Vec<Event> {
         let mut events = Vec::new();
         while let Some(event) = self.next().await {
             events.push(event);
@@ -68,11 +68,12 @@ fn ask(stage: &Stage, id: SessionId, query: &str) -> RequestBuilder {
     request.bearer_auth(&stage.world.admin).header("accept", "text/event-stream")
 }
 
-async fn opened(request: RequestBuilder) -> Events {
+pub(crate) async fn opened(request: RequestBuilder) -> Events {
     let response = request.send().await.unwrap();
     assert_eq!(response.status().as_u16(), 200);
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert_eq!(response.headers()["cache-control"], "no-store");
+    assert_eq!(response.headers()["vary"], "accept");
     Events { chunks: Box::pin(response.bytes_stream()), text: String::new() }
 }
 
