@@ -37,9 +37,7 @@ impl App {
         let (limit, guesses) = (RateLimit::new(&config.bounds), Guesses::new(&config.bounds));
         let (readiness, room) = (Readiness::default(), Room::new(config.bounds.upload_bytes));
         let (metrics, shelves) = (Metrics::default(), Shelves::default());
-        Self(Arc::new(Shared {
-            loom, config, limit, guesses, readiness, metrics, room, shelves, stopping,
-        }))
+        Self(Arc::new(Shared { loom, config, limit, guesses, readiness, metrics, room, shelves, stopping }))
     }
 }
 
