@@ -6,7 +6,7 @@ use powerloom_core::answers::{SubjectQuery, WhatIf};
 use powerloom_core::door::mutation::{Action, Mutation};
 use powerloom_core::id::SessionId;
 use powerloom_core::permission::{Permission, PermissionSet};
-use powerloom_core::principal::Principal;
+use powerloom_core::principal::{Principal, PrincipalRef};
 use powerloom_core::record::ResourceKey;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ async fn why_is_as_its_schema_says_whatever_is_missing() {
     let root = w.root();
     let (ada, as_ada) = w.user(root, "ada@acme.com").await;
     let mut answers = Vec::new();
-    let me = "user:ada@acme.com".parse().unwrap();
+    let me: PrincipalRef = "user:ada@acme.com".parse().unwrap();
     let asked = w.cp.answers(&w.admin);
     let nearest = || asked.why(&me, Permission::AGENT_INVOKE, root);
     answers.push(held(&nearest().await.unwrap()));
@@ -55,7 +55,7 @@ async fn why_is_as_its_schema_says_whatever_is_missing() {
     spec["owner"] = json!(format!("user:{ada}"));
     spec["permission_boundary"] = json!(["ou:read"]);
     w.create("Agent", root, "clerk", spec).await;
-    let clerk = "agent:/acme/clerk".parse().unwrap();
+    let clerk: PrincipalRef = "agent:/acme/clerk".parse().unwrap();
     answers.push(held(&asked.why(&clerk, Permission::SKILL_READ, root).await.unwrap()));
     answers.push(held(&asked.why(&clerk, Permission::OU_READ, root).await.unwrap()));
 
@@ -88,7 +88,7 @@ async fn lists_and_histories_are_as_their_schemas_say() {
         asked.list_subjects(Permission::OU_READ, w.root(), &SubjectQuery::default().limit(1)).await.unwrap();
     assert!(held(&page)["next"].is_string());
     held(&asked.list_subjects(Permission::OU_READ, w.root(), &SubjectQuery::default()).await.unwrap());
-    let me = "user:ada@acme.com".parse().unwrap();
+    let me: PrincipalRef = "user:ada@acme.com".parse().unwrap();
     let list = held(&asked.list_permissions(&me, w.root()).await.unwrap());
     assert!(!list["withheld"].as_array().unwrap().is_empty());
     w.archive(&w.admin, &binding.key()).await.unwrap();
@@ -98,7 +98,12 @@ async fn lists_and_histories_are_as_their_schemas_say() {
     held(&asked.decide_as_of(3, &me, Permission::OU_READ, w.root()).await.unwrap());
     held(
         &asked
-            .decide_as_of(3, &"user:admin@acme.com".parse().unwrap(), Permission::OU_READ, w.root())
+            .decide_as_of(
+                3,
+                &"user:admin@acme.com".parse::<PrincipalRef>().unwrap(),
+                Permission::OU_READ,
+                w.root(),
+            )
             .await
             .unwrap(),
     );

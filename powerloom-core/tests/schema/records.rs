@@ -24,7 +24,7 @@ use powerloom_core::resource::skill_version::SkillVersion;
 use powerloom_core::resource::user::User;
 use powerloom_core::resource::vault::Vault;
 use powerloom_core::store::RecordQuery;
-use powerloom_core::token::ApiTokenRequest;
+use powerloom_core::token::{ApiTokenRequest, Expiry};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -83,7 +83,7 @@ async fn furnished() -> World {
         principal: w.admin.principal.clone(),
         name: "laptop".to_owned(),
         scopes: vec!["agent:*".parse().unwrap()],
-        expires_at: w.clock.now() + Duration::from_secs(3600),
+        expires: Expiry::After(Duration::from_secs(3600)),
     };
     let tokens = w.tokens();
     let token = tokens.create_api_token(&w.admin, request).await.unwrap();
