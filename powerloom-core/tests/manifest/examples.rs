@@ -75,12 +75,12 @@ fn strict_mode_refuses_what_lenient_mode_warns_of() {
     let warnings = parse(name, text, ParseMode::Lenient, &world.catalogue).unwrap().warnings;
     assert_eq!(
         warnings[0].to_string(),
-        "python-lint.yaml:1:1: `apiVersion` is missing: `powerloom/v1` is assumed"
+        "python-lint.yaml:2:1: `apiVersion` is missing: `powerloom/v1` is assumed"
     );
     let errors = parse(name, text, ParseMode::Strict, &world.catalogue).unwrap_err();
     assert_eq!(
         errors.to_string(),
-        "python-lint.yaml:1:1: Skill python-lint: `apiVersion` is missing: strict mode wants `apiVersion: powerloom/v1`"
+        "python-lint.yaml:2:1: Skill python-lint: `apiVersion` is missing: strict mode wants `apiVersion: powerloom/v1`"
     );
     let (name, text) = CODE_REVIEWER;
     assert!(parse(name, text, ParseMode::Strict, &world.catalogue).unwrap().warnings.is_empty());

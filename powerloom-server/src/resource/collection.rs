@@ -157,9 +157,10 @@ pub(crate) async fn create(
     let ou = take(&mut body, "ou_id", "a UUID")?;
     let name = take(&mut body, "name", "a text")?;
     let labels = take_labels(&mut body)?;
-    // What is null is not said: the kind has its own defaults.
-    body.retain(|_, value| !value.is_null());
-    let spec = spec(app, caller, kind, body).await?;
+    // What is null is not said: nobody is looked for, and the kind has its own defaults.
+    body.retain(|name, value| !(value.is_null() && name.ends_with("_ref")));
+    let mut spec = spec(app, caller, kind, body).await?;
+    spec.retain(|_, value| !value.is_null());
     let action = Action::Create { kind: kind.clone(), ou, name, spec };
     Ok(Mutation { v: MUTATION_VERSION, labels, managed: None, action })
 }

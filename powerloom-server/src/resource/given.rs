@@ -50,7 +50,8 @@ pub(crate) async fn spec(
     // Before anybody is looked for.
     for field in known.fields().iter().filter(|field| field.form == Form::Principal) {
         let reference = reference_name(field.name);
-        if body.contains_key(&reference) && body.contains_key(wire_name(kind, field.spec).as_ref()) {
+        let said = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
+        if said(&reference) && said(wire_name(kind, field.spec).as_ref()) {
             let allowed = "either the id or the written form of a principal, not both";
             return Err(Invalid::hidden(reference, allowed).into());
         }
@@ -80,7 +81,9 @@ pub(crate) async fn spec(
             // It is not declared by itself, whatever it is made of: the core says so.
             (name.clone(), value)
         };
-        spec.insert(field, value);
+        if !value.is_null() || !spec.contains_key(&field) {
+            spec.insert(field, value);
+        }
     }
     Ok(spec)
 }
