@@ -23,8 +23,8 @@ impl ControlPlane {
     /// something of theirs) the payload is withheld, as if it were erased. Archived OUs are in no subtree any more.
     ///
     /// # Errors
-    /// [`Error::Denied`](crate::error::Error::Denied) without `audit:read` at the query's OU, or at the root where it has
-    /// none; [`Error::Invalid`](crate::error::Error::Invalid) for a query out of bounds.
+    /// [`Error::Denied`] without `audit:read` at the query's OU, or at the root where it has
+    /// none; [`Error::Invalid`] for a query out of bounds.
     ///
     /// # Examples
     /// ```
